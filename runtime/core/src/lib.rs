@@ -1,0 +1,24 @@
+//! The words of Soorma: ids, topics, the event envelope, positions, error codes, the tree's rows.
+//!
+//! Nothing here does I/O or reads a clock: what needs the time or randomness takes it as an argument.
+#![deny(missing_docs)]
+
+mod data;
+mod error;
+mod event;
+mod id;
+mod position;
+mod tenant;
+mod timestamp;
+mod topic;
+mod tree;
+
+pub use data::{Data, DataError, MAX_DEPTH};
+pub use error::{Error, ErrorCode};
+pub use event::{Event, EventDraft, FieldError, Json};
+pub use id::{EventId, InvalidName, Name};
+pub use position::{Cursor, InvalidCursor, Position};
+pub use tenant::{DEFAULT_PLATFORM_TENANT, Scope, TenantId};
+pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use topic::{Topic, UnknownTopic};
+pub use tree::{ChildState, TreeNode};
