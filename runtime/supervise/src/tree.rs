@@ -1,0 +1,48 @@
+//! The tree as it is now, read without asking anybody: a supervisor in a storm of restarts answers late, a lock does not.
+
+use soorma_core::{ChildState, TreeNode};
+use tokio::time::Instant;
+
+use crate::slot::Kind;
+use crate::spec::Child;
+
+/// Shows a child and, down to a depth, what stands below it, at most `limit` children each.
+pub(crate) fn show(child: &dyn Child, depth: usize, limit: usize, now: Instant) -> TreeNode {
+    let life = child.info().life();
+    let (waiting, credit) = child.depth_and_credit();
+    let mut node = TreeNode {
+        id: child.info().id.to_string(),
+        kind: match child.info().kind {
+            Kind::Supervisor => "supervisor",
+            Kind::Actor => "actor",
+            Kind::Task => "task",
+        }
+        .to_owned(),
+        strategy: child.brood().map(|brood| brood.strategy.as_str().to_owned()),
+        state: life.state,
+        restarts: life.restarts,
+        depth: waiting,
+        credit,
+        age_seconds: match (life.state, life.since) {
+            (ChildState::Starting | ChildState::Running | ChildState::Stopping, Some(since)) => {
+                now.saturating_duration_since(since).as_secs_f64()
+            }
+            _ => 0.0,
+        },
+        restart_in_ms: life
+            .due
+            .map(|due| u64::try_from(due.saturating_duration_since(now).as_millis()).unwrap_or(u64::MAX)),
+        last_failure: life.failure.map(String::from),
+        children: Vec::new(),
+        more: 0,
+    };
+    if let Some(brood) = child.brood() {
+        let (children, all) = brood.first(if depth == 0 { 0 } else { limit });
+        node.more = u64::try_from(all - children.len()).unwrap_or(u64::MAX);
+        node.children = children
+            .iter()
+            .map(|child| show(child.as_ref(), depth - 1, limit, now))
+            .collect();
+    }
+    node
+}

@@ -1,0 +1,15 @@
+//! What `docs/supervision.md` says, shown.
+
+#[cfg(test)]
+mod it {
+    pub(crate) mod fixture;
+
+    mod dynamic;
+    mod escalation;
+    mod mailbox;
+    mod restart;
+    mod stop;
+    mod strategy;
+    mod task;
+    mod tree;
+}
