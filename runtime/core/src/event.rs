@@ -6,6 +6,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::data::push_escape;
+use crate::excerpt::excerpt;
 use crate::{Data, EventId, Timestamp, Topic};
 
 /// Defines the envelope once: the struct, both spellings for writing, and all three for reading.
@@ -179,7 +180,11 @@ impl EventDraft {
 
         let source = given(self.source.take());
         if source.is_none() {
-            wrong("source", "missing", "source is required: the name of the agent that sends the event".into());
+            wrong(
+                "source",
+                "missing",
+                "source is required: the name of the agent that sends the event".into(),
+            );
         }
         let kind = given(self.kind.take());
         if kind.is_none() {
@@ -187,13 +192,21 @@ impl EventDraft {
         }
         let topic = match self.topic.take() {
             None => {
-                wrong("topic", "missing", "topic is required: one of the eight topics, such as action-requests".into());
+                wrong(
+                    "topic",
+                    "missing",
+                    "topic is required: one of the eight topics, such as action-requests".into(),
+                );
                 None
             }
             Some(text) => text.parse::<Topic>().map_err(|e| wrong("topic", "enum", e.to_string())).ok(),
         };
         if let Some(version) = self.specversion.take().filter(|version| version != "1.0") {
-            wrong("specversion", "value_error", format!("specversion must be 1.0, not '{version}'"));
+            wrong(
+                "specversion",
+                "value_error",
+                format!("specversion must be 1.0, not '{}'", excerpt(&version)),
+            );
         }
         let id = match given(self.id.take()) {
             None => Some(new_id()),
@@ -205,7 +218,9 @@ impl EventDraft {
         };
         let data = match self.data.take() {
             None => None,
-            Some(raw) => Data::from_json(raw.get()).map_err(|e| wrong("data", "dict_type", e.to_string())).ok(),
+            Some(raw) => {
+                Data::from_json(raw.get()).map_err(|e| wrong("data", "dict_type", e.to_string())).ok()
+            }
         };
         self.correlation_id = given(self.correlation_id.take()).or_else(|| Some(new_id().to_string()));
         match (source, kind, topic, id, time) {
@@ -250,7 +265,11 @@ impl Serialize for Event {
 struct Ascii;
 
 impl serde_json::ser::Formatter for Ascii {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         if fragment.is_ascii() {
             return writer.write_all(fragment.as_bytes());
         }

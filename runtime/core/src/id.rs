@@ -64,7 +64,8 @@ impl Name {
     #[must_use]
     pub fn emission(tenant: &str, group: &str, cause: &Self, ordinal: u32) -> Self {
         // Lengths stand before the parts, so that no two lists of parts give one text.
-        let text = format!("{}:{tenant}{}:{group}{}:{cause}{ordinal}", tenant.len(), group.len(), cause.0.len());
+        let text =
+            format!("{}:{tenant}{}:{group}{}:{cause}{ordinal}", tenant.len(), group.len(), cause.0.len());
         Self::from(Uuid::new_v5(&EMISSIONS, text.as_bytes()))
     }
 

@@ -6,6 +6,7 @@
 mod data;
 mod error;
 mod event;
+mod excerpt;
 mod id;
 mod position;
 mod tenant;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::Topic;
+use crate::excerpt::excerpt;
 
 /// A place in the log of one topic; grows with every event of that topic, not always by one. Zero stands
 /// before the first event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Position(pub u64);
 
@@ -23,7 +26,9 @@ pub struct Cursor(BTreeMap<Topic, Position>);
 
 /// A text that is no cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a position of this stream; send back the id of a frame unchanged, or none to start at now")]
+#[error(
+    "'{0}' is not a position of this stream; send back the id of a frame unchanged, or none to start at now"
+)]
 pub struct InvalidCursor(pub String);
 
 impl Cursor {
@@ -66,7 +71,7 @@ impl std::str::FromStr for Cursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let wrong = || InvalidCursor(text.chars().take(200).collect());
+        let wrong = || InvalidCursor(excerpt(text));
         let mut places = BTreeMap::new();
         for part in text.trim().split(',') {
             let (topic, position) = part.split_once('=').ok_or_else(wrong)?;

@@ -7,6 +7,8 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+use crate::excerpt::excerpt;
+
 /// A moment, in whole microseconds since 1970-01-01T00:00:00Z; written as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Timestamp(i64);
@@ -17,10 +19,14 @@ pub struct Timestamp(i64);
 pub struct InvalidTimestamp(pub String);
 
 impl Timestamp {
-    /// From microseconds since 1970; clamped to the years -9999 to 9999.
+    /// The first moment that RFC 3339 can write: 0000-01-01T00:00:00Z.
+    pub const MIN: Self = Self(-62_167_219_200_000_000);
+    /// The last moment that RFC 3339 can write: 9999-12-31T23:59:59.999999Z.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
+
+    /// From microseconds since 1970; clamped to the years 0 to 9999.
     pub fn from_micros(micros: i64) -> Self {
-        // 9999-12-31T23:59:59.999999Z, and its mirror: what RFC 3339 can write.
-        Self(micros.clamp(-377_705_116_800_000_000, 253_402_300_799_999_999))
+        Self(micros.clamp(Self::MIN.0, Self::MAX.0))
     }
 
     /// Microseconds since 1970.
@@ -59,7 +65,8 @@ impl std::fmt::Display for Timestamp {
 impl std::str::FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
-    /// Reads RFC 3339, also without a zone (taken as UTC) or with a space for the `T`.
+    /// Reads RFC 3339, also without a zone (taken as UTC) or with a space for the `T`. A leap second is read as
+    /// the last microsecond before it; what is finer than a microsecond is cut off.
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         let naive = format_description!(
             version = 2,
@@ -67,10 +74,13 @@ impl std::str::FromStr for Timestamp {
         );
         let moment = OffsetDateTime::parse(text, &Rfc3339)
             .or_else(|_| PrimitiveDateTime::parse(text, naive).map(PrimitiveDateTime::assume_utc))
-            .map_err(|_| InvalidTimestamp(text.to_owned()))?;
-        i64::try_from(moment.unix_timestamp_nanos() / 1_000)
-            .map(Self::from_micros)
-            .map_err(|_| InvalidTimestamp(text.to_owned()))
+            .map_err(|_| InvalidTimestamp(excerpt(text)))?;
+        // Years 0 and 9999 with an offset may lie outside of what can be written in UTC.
+        i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000))
+            .ok()
+            .filter(|micros| (Self::MIN.0..=Self::MAX.0).contains(micros))
+            .map(Self)
+            .ok_or_else(|| InvalidTimestamp(excerpt(text)))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::excerpt::excerpt;
+
 /// A channel that events flow through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -80,7 +82,7 @@ impl std::str::FromStr for Topic {
     type Err = UnknownTopic;
 
     fn from_str(text: &str) -> Result<Self, UnknownTopic> {
-        Self::ALL.into_iter().find(|topic| topic.as_str() == text).ok_or_else(|| UnknownTopic(text.to_owned()))
+        Self::ALL.into_iter().find(|topic| topic.as_str() == text).ok_or_else(|| UnknownTopic(excerpt(text)))
     }
 }
 

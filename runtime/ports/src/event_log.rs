@@ -27,10 +27,20 @@ use soorma_core::{Cursor, Error, ErrorCode, Event, Name, Position, TenantId, Tim
 #[async_trait]
 pub trait EventLog: Send + Sync + std::fmt::Debug + 'static {
     /// Appends events of one tenant; answers when they are durable (clauses 1 to 4).
-    async fn append(&self, tenant: &TenantId, events: Vec<Arc<Event>>) -> Result<Vec<Appended>, EventLogError>;
+    async fn append(
+        &self,
+        tenant: &TenantId,
+        events: Vec<Arc<Event>>,
+    ) -> Result<Vec<Appended>, EventLogError>;
 
     /// Returns what stands after a position (clauses 5, 6, 8).
-    async fn read(&self, reach: &Reach, topic: Topic, after: Position, limit: usize) -> Result<Page, EventLogError>;
+    async fn read(
+        &self,
+        reach: &Reach,
+        topic: Topic,
+        after: Position,
+        limit: usize,
+    ) -> Result<Page, EventLogError>;
 
     /// Returns the first and last position of a topic.
     async fn bounds(&self, topic: Topic) -> Result<Bounds, EventLogError>;
@@ -266,7 +276,9 @@ pub enum EventLogError {
         before_first: Position,
     },
     /// The log has not reached this position.
-    #[error("position {after} of {topic} lies in the future; the log ends at {head}. Send back a position that this log gave out")]
+    #[error(
+        "position {after} of {topic} lies in the future; the log ends at {head}. Send back a position that this log gave out"
+    )]
     Beyond {
         /// The topic.
         topic: Topic,

@@ -12,6 +12,6 @@ pub use bus::{Bus, Live, Subscriber, Subscription};
 pub use clock::Clock;
 pub use entropy::{Entropy, new_event_id};
 pub use event_log::{
-    Appended, Bounds, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, Delivery, DeliveryId, Entry, EventLog,
-    EventLogError, Follower, Page, Reach, Settle, Start,
+    Appended, Bounds, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, Delivery, DeliveryId, Entry,
+    EventLog, EventLogError, Follower, Page, Reach, Settle, Start,
 };

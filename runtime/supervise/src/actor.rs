@@ -16,6 +16,11 @@ use crate::supervisor::Boss;
 /// Why an actor or task failed. `?` makes it from any error, `.into()` from any text.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// A [`Failure`] that a restart will not mend: the supervisor gives up at once, whatever its intensity.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Fatal(pub String);
+
 /// State that one message at a time may change. What is expected to go wrong is a reply; a [`Failure`], or a
 /// panic, is a crash: the state is gone, and the supervisor decides.
 pub trait Actor: Send + Sized + 'static {
@@ -158,12 +163,7 @@ impl<A: Actor> ractor::Actor for Shell<A> {
         boot: Boot<A>,
     ) -> Result<Stage<A>, ActorProcessingErr> {
         boot.slot.point_to(Some(myself.clone()));
-        let cx = Cx {
-            addr: Addr { slot: boot.slot },
-            parent: boot.parent,
-            myself,
-            tasks: None,
-        };
+        let cx = Cx { addr: Addr { slot: boot.slot }, parent: boot.parent, myself, tasks: None };
         Ok(Stage::Booting(boot.args, cx))
     }
 

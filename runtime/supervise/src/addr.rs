@@ -17,9 +17,7 @@ pub struct Addr<M: Send + 'static> {
 
 impl<M: Send + 'static> Clone for Addr<M> {
     fn clone(&self) -> Self {
-        Self {
-            slot: Arc::clone(&self.slot),
-        }
+        Self { slot: Arc::clone(&self.slot) }
     }
 }
 
@@ -88,11 +86,9 @@ impl From<CallError> for Error {
         let message = error.to_string();
         match error {
             CallError::Overloaded => Self::new(ErrorCode::Overloaded, message),
-            CallError::Unavailable { retry_in } => Self {
-                code: ErrorCode::Unavailable,
-                message,
-                retry_after: retry_in,
-            },
+            CallError::Unavailable { retry_in } => {
+                Self { code: ErrorCode::Unavailable, message, retry_after: retry_in }
+            }
             CallError::Timeout => Self::new(ErrorCode::Timeout, message),
             CallError::Ended => Self::unavailable(message),
         }
@@ -127,9 +123,7 @@ impl<M: Send + 'static> Addr<M> {
                 false => self.down(message),
             });
         };
-        self.slot
-            .send(message, Some(place))
-            .map_err(|message| self.down(message))
+        self.slot.send(message, Some(place)).map_err(|message| self.down(message))
     }
 
     /// Sends a message, waiting up to `within` for a place in the mailbox.
@@ -141,10 +135,7 @@ impl<M: Send + 'static> Addr<M> {
             return Err(self.down(message));
         }
         match timeout_at(Instant::now() + within, self.slot.place()).await {
-            Ok(place) => self
-                .slot
-                .send(message, place)
-                .map_err(|message| self.down(message)),
+            Ok(place) => self.slot.send(message, place).map_err(|message| self.down(message)),
             Err(_) => Err(CastError::Overloaded(message)),
         }
     }
@@ -160,22 +151,16 @@ impl<M: Send + 'static> Addr<M> {
     ) -> Result<R, CallError> {
         let deadline = Instant::now() + within;
         if !self.slot.is_up() {
-            return Err(CallError::Unavailable {
-                retry_in: self.retry_in(),
-            });
+            return Err(CallError::Unavailable { retry_in: self.retry_in() });
         }
         let place = match self.slot.try_place() {
             Some(place) => Some(place),
-            None => timeout_at(deadline, self.slot.place())
-                .await
-                .map_err(|_| CallError::Overloaded)?,
+            None => timeout_at(deadline, self.slot.place()).await.map_err(|_| CallError::Overloaded)?,
         };
         let (reply, answer) = oneshot::channel();
         self.slot
             .send(message(Reply(reply)), place)
-            .map_err(|_| CallError::Unavailable {
-                retry_in: self.retry_in(),
-            })?;
+            .map_err(|_| CallError::Unavailable { retry_in: self.retry_in() })?;
         match timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(CallError::Ended),
@@ -194,17 +179,10 @@ impl<M: Send + 'static> Addr<M> {
     }
 
     fn down(&self, message: M) -> CastError<M> {
-        CastError::Unavailable {
-            message,
-            retry_in: self.retry_in(),
-        }
+        CastError::Unavailable { message, retry_in: self.retry_in() }
     }
 
     fn retry_in(&self) -> Option<Duration> {
-        self.slot
-            .info
-            .life()
-            .due
-            .map(|due| due.saturating_duration_since(Instant::now()))
+        self.slot.info.life().due.map(|due| due.saturating_duration_since(Instant::now()))
     }
 }

@@ -18,21 +18,12 @@ pub struct Backoff {
 
 impl Backoff {
     /// Restarts at once.
-    pub const NONE: Self = Self {
-        first: Duration::ZERO,
-        max: Duration::ZERO,
-        jitter: 0.0,
-        calm: Duration::from_secs(30),
-    };
+    pub const NONE: Self =
+        Self { first: Duration::ZERO, max: Duration::ZERO, jitter: 0.0, calm: Duration::from_secs(30) };
 
     /// Waits that double from `first` to `max`, with a jitter of a fifth and a calm of 30 seconds.
     pub const fn exponential(first: Duration, max: Duration) -> Self {
-        Self {
-            first,
-            max,
-            jitter: 0.2,
-            calm: Duration::from_secs(30),
-        }
+        Self { first, max, jitter: 0.2, calm: Duration::from_secs(30) }
     }
 
     /// Returns the wait after `failures` failures before this one. The same seed gives the same wait.
@@ -85,24 +76,14 @@ mod tests {
 
     #[test]
     fn jitter_shortens_by_at_most_its_share_and_follows_from_the_seed() {
-        let backoff = Backoff {
-            jitter: 0.5,
-            ..Backoff::exponential(Duration::from_secs(1), Duration::from_secs(1))
-        };
+        let backoff =
+            Backoff { jitter: 0.5, ..Backoff::exponential(Duration::from_secs(1), Duration::from_secs(1)) };
         let waits: Vec<_> = (0..1_000).map(|seed| backoff.delay(0, seed)).collect();
         assert!(
-            waits
-                .iter()
-                .all(|wait| *wait > Duration::from_millis(499) && *wait <= Duration::from_secs(1))
+            waits.iter().all(|wait| *wait > Duration::from_millis(499) && *wait <= Duration::from_secs(1))
         );
         let mean = waits.iter().sum::<Duration>() / 1_000;
-        assert!(
-            (700..800).contains(&mean.as_millis()),
-            "chance is spread evenly: {mean:?}"
-        );
-        assert_eq!(
-            waits,
-            (0..1_000).map(|seed| backoff.delay(0, seed)).collect::<Vec<_>>()
-        );
+        assert!((700..800).contains(&mean.as_millis()), "chance is spread evenly: {mean:?}");
+        assert_eq!(waits, (0..1_000).map(|seed| backoff.delay(0, seed)).collect::<Vec<_>>());
     }
 }

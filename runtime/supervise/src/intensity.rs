@@ -38,11 +38,7 @@ pub(crate) struct Window(VecDeque<Instant>);
 impl Window {
     /// Counts a restart; returns whether it is one too many.
     pub(crate) fn exceeds(&mut self, intensity: Intensity, now: Instant) -> bool {
-        while self
-            .0
-            .front()
-            .is_some_and(|then| now.duration_since(*then) > intensity.within)
-        {
+        while self.0.front().is_some_and(|then| now.duration_since(*then) > intensity.within) {
             self.0.pop_front();
         }
         self.0.push_back(now);

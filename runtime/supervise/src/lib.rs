@@ -37,6 +37,8 @@
 mod actor;
 mod addr;
 mod backoff;
+mod brood;
+mod handle;
 mod intensity;
 mod lifecycle;
 mod root;
@@ -48,13 +50,14 @@ mod task;
 mod tree;
 mod ward;
 
-pub use actor::{Actor, Cx, Failure};
+pub use actor::{Actor, Cx, Failure, Fatal};
 pub use addr::{Addr, CallError, CastError, Reply};
 pub use backoff::Backoff;
+pub use brood::StartError;
+pub use handle::SupervisorHandle;
 pub use intensity::Intensity;
 pub use lifecycle::{Lifecycle, Observer, Turn};
 pub use root::{GaveUp, Root};
 pub use sharded::Sharded;
 pub use spec::{ChildSpec, Restart, Shutdown, Strategy, SupervisorSpec};
-pub use supervisor::{StartError, SupervisorHandle};
 pub use task::TaskCx;

@@ -6,9 +6,10 @@ use soorma_core::TreeNode;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::handle::SupervisorHandle;
 use crate::lifecycle::Observer;
 use crate::spec::{Child, SupervisorSpec};
-use crate::supervisor::{Env, Outcome, SupervisorChild, SupervisorHandle};
+use crate::supervisor::{Env, Outcome, SupervisorChild};
 use crate::tree;
 
 /// The root gave up: a failure came up all levels, or it was killed.
@@ -59,10 +60,7 @@ impl Root {
     pub async fn launch(spec: SupervisorSpec, seed: u64, observer: Option<Observer>) -> Result<Self, GaveUp> {
         let child = SupervisorChild::new(spec);
         let (sender, outcome) = watch::channel(Outcome::Starting);
-        child
-            .spawn_root(Arc::new(Env { seed, observer }), sender)
-            .await
-            .map_err(GaveUp)?;
+        child.spawn_root(Arc::new(Env { seed, observer }), sender).await.map_err(GaveUp)?;
         Ok(Self { child, outcome })
     }
 
@@ -72,11 +70,7 @@ impl Root {
     /// When it ends before that.
     pub async fn ready(&self) -> Result<(), GaveUp> {
         let mut outcome = self.outcome.clone();
-        match outcome
-            .wait_for(|outcome| *outcome != Outcome::Starting)
-            .await
-            .as_deref()
-        {
+        match outcome.wait_for(|outcome| *outcome != Outcome::Starting).await.as_deref() {
             Ok(Outcome::Ended(Some(why))) => Err(GaveUp(why.clone())),
             Ok(Outcome::Ended(None)) => Err(GaveUp("it was stopped before it was up".to_owned())),
             Ok(Outcome::Starting | Outcome::Ready) => Ok(()),
@@ -99,11 +93,7 @@ impl Root {
     /// When it ended because it gave up.
     pub async fn ended(&self) -> Result<(), GaveUp> {
         let mut outcome = self.outcome.clone();
-        match outcome
-            .wait_for(|outcome| matches!(outcome, Outcome::Ended(_)))
-            .await
-            .as_deref()
-        {
+        match outcome.wait_for(|outcome| matches!(outcome, Outcome::Ended(_))).await.as_deref() {
             Ok(Outcome::Ended(Some(why))) => Err(GaveUp(why.clone())),
             Ok(_) => Ok(()),
             Err(_) => Err(GaveUp("the root was killed".to_owned())),

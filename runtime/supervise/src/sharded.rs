@@ -3,9 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::brood::StartError;
+use crate::handle::SupervisorHandle;
 use crate::intensity::Intensity;
 use crate::spec::{ChildSpec, Strategy, SupervisorSpec};
-use crate::supervisor::{StartError, SupervisorHandle};
 
 /// A supervisor of supervisors ("shards") over dynamic children. Shards are added as children come.
 #[derive(Debug, Clone)]
@@ -22,18 +23,8 @@ const PER_SHARD: usize = 1_000;
 impl Sharded {
     /// Describes a sharded supervisor of at most `max` children. The intensity is each shard's own.
     pub fn new(id: impl Into<Arc<str>>, intensity: Intensity, max: usize) -> (ChildSpec, Self) {
-        let (spec, top) = SupervisorSpec::new(id, Strategy::OneForOne)
-            .intensity(intensity)
-            .into_child();
-        (
-            spec,
-            Self {
-                top,
-                shards: Arc::default(),
-                intensity,
-                max,
-            },
-        )
+        let (spec, top) = SupervisorSpec::new(id, Strategy::OneForOne).intensity(intensity).into_child();
+        (spec, Self { top, shards: Arc::default(), intensity, max })
     }
 
     /// Adds a child and starts it; its address takes messages when this returns.
@@ -91,12 +82,7 @@ impl Sharded {
 
     /// Returns how many children there are.
     pub fn len(&self) -> usize {
-        self.shards
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .map(SupervisorHandle::len)
-            .sum()
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner).iter().map(SupervisorHandle::len).sum()
     }
 
     /// Returns whether there are no children.

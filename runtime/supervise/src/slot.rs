@@ -35,18 +35,8 @@ pub(crate) struct Life {
 
 impl Info {
     pub(crate) fn new(id: Arc<str>, kind: Kind) -> Self {
-        let life = Life {
-            state: ChildState::Waiting,
-            restarts: 0,
-            since: None,
-            due: None,
-            failure: None,
-        };
-        Self {
-            id,
-            kind,
-            life: Mutex::new(life),
-        }
+        let life = Life { state: ChildState::Waiting, restarts: 0, since: None, due: None, failure: None };
+        Self { id, kind, life: Mutex::new(life) }
     }
 
     pub(crate) fn life(&self) -> Life {
@@ -84,24 +74,13 @@ pub(crate) struct Slot<M: Send + 'static> {
 
 impl<M: Send + 'static> Slot<M> {
     pub(crate) fn new(id: Arc<str>, kind: Kind, bound: u32) -> Arc<Self> {
-        let places = Semaphore::new(
-            usize::try_from(bound)
-                .unwrap_or(usize::MAX)
-                .min(Semaphore::MAX_PERMITS),
-        );
-        Arc::new(Self {
-            info: Info::new(id, kind),
-            bound,
-            places,
-            actor: RwLock::new(None),
-        })
+        let places = Semaphore::new(usize::try_from(bound).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS));
+        Arc::new(Self { info: Info::new(id, kind), bound, places, actor: RwLock::new(None) })
     }
 
     /// Messages that wait, and messages for which there is room.
     pub(crate) fn depth_and_credit(&self) -> (u32, u32) {
-        let credit = u32::try_from(self.places.available_permits())
-            .unwrap_or(u32::MAX)
-            .min(self.bound);
+        let credit = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX).min(self.bound);
         (self.bound - credit, credit)
     }
 
@@ -111,10 +90,7 @@ impl<M: Send + 'static> Slot<M> {
     }
 
     pub(crate) fn is_up(&self) -> bool {
-        self.actor
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        self.actor.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     pub(crate) fn actor(&self) -> Option<ActorRef<Parcel<M>>> {

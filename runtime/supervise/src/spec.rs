@@ -7,9 +7,11 @@ use std::time::Duration;
 use crate::actor::{Actor, ActorChild, Failure};
 use crate::addr::Addr;
 use crate::backoff::Backoff;
+use crate::brood::Brood;
+use crate::handle::SupervisorHandle;
 use crate::intensity::Intensity;
 use crate::slot::{Info, Kind, Slot};
-use crate::supervisor::{Boss, Brood, SupervisorChild, SupervisorHandle};
+use crate::supervisor::{Boss, SupervisorChild};
 use crate::task::{TaskChild, TaskCx};
 
 /// When a child that ended is started again.
@@ -120,9 +122,7 @@ impl ChildSpec {
     ) -> (Self, Addr<A::Msg>) {
         let id = id.into();
         let slot = Slot::new(Arc::clone(&id), Kind::Actor, mailbox.max(1));
-        let addr = Addr {
-            slot: Arc::clone(&slot),
-        };
+        let addr = Addr { slot: Arc::clone(&slot) };
         (Self::new(id, Arc::new(ActorChild::<A>::new(slot, args))), addr)
     }
 
@@ -146,10 +146,7 @@ impl ChildSpec {
             start_within: Some(Duration::from_secs(30)),
             backoff: Backoff::default(),
         };
-        Self {
-            child,
-            policy: Arc::new(policy),
-        }
+        Self { child, policy: Arc::new(policy) }
     }
 
     /// Says when it is started again.
@@ -226,10 +223,7 @@ impl SupervisorSpec {
     /// A supervisor of children that come and go (one for one): they know no order, start and stop side by side,
     /// and are dropped when they are done.
     pub fn dynamic(id: impl Into<Arc<str>>) -> Self {
-        Self {
-            dynamic: true,
-            ..Self::new(id, Strategy::OneForOne)
-        }
+        Self { dynamic: true, ..Self::new(id, Strategy::OneForOne) }
     }
 
     /// Says how many restarts are too many.
@@ -258,9 +252,8 @@ impl SupervisorSpec {
         let backoff = self.backoff;
         let child = SupervisorChild::new(self);
         let handle = child.handle();
-        let mut spec = ChildSpec::new(Arc::clone(&child.info().id), Arc::new(child))
-            .backoff(backoff)
-            .start_within(None);
+        let mut spec =
+            ChildSpec::new(Arc::clone(&child.info().id), Arc::new(child)).backoff(backoff).start_within(None);
         spec.policy_mut().shutdown = None;
         (spec, handle)
     }

@@ -1,9 +1,8 @@
 //! The supervisor: carries out on ractor what its [`Ward`] decides. A crash of it takes its children along; the next
 //! incarnation starts them from the brood, which outlives it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -12,11 +11,14 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::actor::Fatal;
 use crate::addr::{Addr, Reply};
+use crate::brood::Brood;
+use crate::handle::SupervisorHandle;
 use crate::intensity::Intensity;
 use crate::lifecycle::{Lifecycle, Observer, Turn};
 use crate::slot::{Info, Kind, Parcel, Slot};
-use crate::spec::{Child, ChildSpec, Shutdown, Strategy, SupervisorSpec};
+use crate::spec::{Child, ChildSpec, Shutdown, SupervisorSpec};
 use crate::ward::{Effect, Exit, Key, Note, Ward};
 
 /// What all supervisors of one root share.
@@ -33,122 +35,6 @@ pub(crate) struct Boss {
     env: Arc<Env>,
 }
 
-/// Why a child was not taken in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    /// There is a child of that id.
-    #[error("a child of that id exists")]
-    Exists,
-    /// There are as many children as there may be.
-    #[error("there are as many children as there may be")]
-    Full,
-}
-
-/// The specs of a supervisor's children: what an incarnation of it starts, and what the tree shows.
-pub(crate) struct Brood {
-    pub(crate) strategy: Strategy,
-    specs: Mutex<Specs>,
-}
-
-#[derive(Default)]
-struct Specs {
-    by_key: BTreeMap<Key, Listed>,
-    keys: HashMap<Arc<str>, Key>,
-    next: Key,
-}
-
-struct Listed {
-    spec: ChildSpec,
-    /// It is on its way out, and no later incarnation starts it.
-    leaving: bool,
-}
-
-impl Brood {
-    fn specs(&self) -> MutexGuard<'_, Specs> {
-        self.specs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn insert(&self, spec: ChildSpec) -> Result<Key, StartError> {
-        let mut specs = self.specs();
-        if specs.keys.contains_key(&spec.policy.id) {
-            return Err(StartError::Exists);
-        }
-        let key = specs.next;
-        specs.next += 1;
-        specs.keys.insert(Arc::clone(&spec.policy.id), key);
-        specs.by_key.insert(key, Listed { spec, leaving: false });
-        Ok(key)
-    }
-
-    fn get(&self, key: Key) -> Option<ChildSpec> {
-        self.specs().by_key.get(&key).map(|listed| listed.spec.clone())
-    }
-
-    fn leave(&self, id: &str) -> Option<Key> {
-        let mut specs = self.specs();
-        let key = *specs.keys.get(id)?;
-        if let Some(listed) = specs.by_key.get_mut(&key) {
-            listed.leaving = true;
-        }
-        Some(key)
-    }
-
-    fn forget(&self, key: Key) {
-        let mut specs = self.specs();
-        if let Some(listed) = specs.by_key.remove(&key) {
-            specs.keys.remove(&listed.spec.policy.id);
-        }
-    }
-
-    fn key(&self, id: &str) -> Option<Key> {
-        self.specs().keys.get(id).copied()
-    }
-
-    fn all(&self) -> Vec<(Key, ChildSpec)> {
-        let mut specs = self.specs();
-        let gone: Vec<Key> = specs
-            .by_key
-            .iter()
-            .filter(|(_, listed)| listed.leaving)
-            .map(|(key, _)| *key)
-            .collect();
-        for key in gone {
-            if let Some(listed) = specs.by_key.remove(&key) {
-                specs.keys.remove(&listed.spec.policy.id);
-            }
-        }
-        specs
-            .by_key
-            .iter()
-            .map(|(key, listed)| (*key, listed.spec.clone()))
-            .collect()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.specs().by_key.len()
-    }
-
-    /// The first children, at most `limit`, and how many there are.
-    pub(crate) fn first(&self, limit: usize) -> (Vec<Arc<dyn Child>>, usize) {
-        let specs = self.specs();
-        (
-            specs
-                .by_key
-                .values()
-                .take(limit)
-                .map(|listed| Arc::clone(&listed.spec.child))
-                .collect(),
-            specs.by_key.len(),
-        )
-    }
-
-    pub(crate) fn child(&self, id: &str) -> Option<Arc<dyn Child>> {
-        let specs = self.specs();
-        let key = specs.keys.get(id)?;
-        specs.by_key.get(key).map(|listed| Arc::clone(&listed.spec.child))
-    }
-}
-
 /// What a supervisor is told.
 pub(crate) enum Command {
     Added(Key, Reply<()>),
@@ -158,88 +44,6 @@ pub(crate) enum Command {
     ChildReady(ActorId),
     Stop,
     Tick,
-}
-
-/// Adds and removes children of a supervisor; good for as long as the supervisor's own child spec exists.
-#[derive(Clone)]
-pub struct SupervisorHandle {
-    addr: Addr<Command>,
-    brood: Arc<Brood>,
-}
-
-impl std::fmt::Debug for SupervisorHandle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SupervisorHandle({})", self.addr.id())
-    }
-}
-
-/// How long a handle waits for its supervisor. What is longer under way goes on all the same.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-impl SupervisorHandle {
-    /// Adds a child and starts it; its address takes messages when this returns. While the supervisor is down the child
-    /// is added all the same, and started with it.
-    ///
-    /// # Errors
-    /// [`StartError::Exists`].
-    pub async fn start(&self, spec: ChildSpec) -> Result<(), StartError> {
-        let key = self.enlist(spec)?;
-        self.started(key).await;
-        Ok(())
-    }
-
-    /// Takes a child in, to be started.
-    pub(crate) fn enlist(&self, spec: ChildSpec) -> Result<Key, StartError> {
-        self.brood.insert(spec)
-    }
-
-    /// Has an enlisted child started.
-    pub(crate) async fn started(&self, key: Key) {
-        // An error here says that the supervisor is on its way down or up: it takes the child from the brood.
-        let _later = self.addr.call(PATIENCE, |reply| Command::Added(key, reply)).await;
-    }
-
-    /// Stops a child and drops it; returns when it has ended, and whether it was there.
-    pub async fn remove(&self, id: &str) -> bool {
-        let Some(key) = self.brood.leave(id) else {
-            return false;
-        };
-        if self
-            .addr
-            .call(PATIENCE, |reply| Command::Leave(key, reply))
-            .await
-            .is_err()
-        {
-            self.brood.forget(key);
-        }
-        true
-    }
-
-    /// Starts a quarantined child again; returns whether there was one.
-    pub async fn release(&self, id: &str) -> bool {
-        let Some(key) = self.brood.key(id) else {
-            return false;
-        };
-        self.addr
-            .call(PATIENCE, |reply| Command::Release(key, reply))
-            .await
-            .unwrap_or(false)
-    }
-
-    /// Returns how many children there are.
-    pub fn len(&self) -> usize {
-        self.brood.len()
-    }
-
-    /// Returns whether there are no children.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Returns whether there is a child of that id.
-    pub fn contains(&self, id: &str) -> bool {
-        self.brood.key(id).is_some()
-    }
 }
 
 /// What a root hears of itself.
@@ -260,31 +64,18 @@ pub(crate) struct SupervisorChild {
 
 impl SupervisorChild {
     pub(crate) fn new(spec: SupervisorSpec) -> Self {
-        let brood = Brood {
-            strategy: spec.strategy,
-            specs: Mutex::default(),
-        };
+        let brood = Brood::new(spec.strategy);
         for child in spec.children {
             let id = Arc::clone(&child.policy.id);
             let added = brood.insert(child);
             debug_assert!(added.is_ok(), "two children of {} have the id {id}", spec.id);
         }
         let slot = Slot::new(spec.id, Kind::Supervisor, 1_024);
-        Self {
-            slot,
-            brood: Arc::new(brood),
-            intensity: spec.intensity,
-            dynamic: spec.dynamic,
-        }
+        Self { slot, brood: Arc::new(brood), intensity: spec.intensity, dynamic: spec.dynamic }
     }
 
     pub(crate) fn handle(&self) -> SupervisorHandle {
-        SupervisorHandle {
-            addr: Addr {
-                slot: Arc::clone(&self.slot),
-            },
-            brood: Arc::clone(&self.brood),
-        }
+        SupervisorHandle { addr: Addr { slot: Arc::clone(&self.slot) }, brood: Arc::clone(&self.brood) }
     }
 
     /// Starts it with nobody above it.
@@ -300,9 +91,7 @@ impl SupervisorChild {
             parent: None,
             outcome: Some(outcome),
         };
-        ractor::ActorRuntime::spawn(None, Supervisor, boot)
-            .await
-            .map_err(|error| error.to_string())?;
+        ractor::ActorRuntime::spawn(None, Supervisor, boot).await.map_err(|error| error.to_string())?;
         Ok(())
     }
 
@@ -401,17 +190,9 @@ impl ractor::Actor for Supervisor {
     type Arguments = Boot;
 
     async fn pre_start(&self, myself: ActorRef<Self::Msg>, boot: Boot) -> Result<State, ActorProcessingErr> {
-        let Boot {
-            me,
-            path,
-            env,
-            parent,
-            outcome,
-        } = boot;
+        let Boot { me, path, env, parent, outcome } = boot;
         // The path is in the seed, so that siblings which fail together come back apart.
-        let seed = path
-            .bytes()
-            .fold(env.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(byte));
+        let seed = path.bytes().fold(env.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(byte));
         let mut ward = Ward::new(me.brood.strategy, me.intensity, me.dynamic, seed);
         let mut kids = HashMap::new();
         for (key, spec) in me.brood.all() {
@@ -422,12 +203,7 @@ impl ractor::Actor for Supervisor {
             kids.insert(key, Kid { spec, cell: None });
         }
         me.slot.point_to(Some(myself.clone()));
-        let boss = Boss {
-            cell: myself.get_cell(),
-            actor: myself,
-            path,
-            env,
-        };
+        let boss = Boss { cell: myself.get_cell(), actor: myself, path, env };
         Ok(State {
             me,
             boss,
@@ -506,10 +282,7 @@ impl ractor::Actor for Supervisor {
         match event {
             SupervisionEvent::ActorStarted(cell) => {
                 if let Some(key) = state.keys.get(&cell.get_id())
-                    && state
-                        .kids
-                        .get(key)
-                        .is_some_and(|kid| kid.spec.child.info().kind != Kind::Supervisor)
+                    && state.kids.get(key).is_some_and(|kid| kid.spec.child.info().kind != Kind::Supervisor)
                 {
                     state.ward.started(*key, now);
                 }
@@ -524,7 +297,8 @@ impl ractor::Actor for Supervisor {
                 state.ended(&cell, exit, now);
             }
             SupervisionEvent::ActorFailed(cell, error) => {
-                state.ended(&cell, Exit::Failed(error.to_string()), now)
+                let exit = if error.is::<Fatal>() { Exit::Fatal } else { Exit::Failed };
+                state.ended(&cell, exit(error.to_string()), now);
             }
             SupervisionEvent::ProcessGroupChanged(_) => {}
         }
@@ -613,11 +387,7 @@ impl State {
     }
 
     fn ask(&mut self, key: Key, how: Option<Shutdown>) {
-        if let Some(Kid {
-            spec,
-            cell: Some(cell),
-        }) = self.kids.get(&key)
-        {
+        if let Some(Kid { spec, cell: Some(cell) }) = self.kids.get(&key) {
             spec.child.ask(cell, how);
         }
     }
@@ -684,10 +454,7 @@ impl State {
 
     fn observe(&self, key: Key, turn: Turn) {
         if let Some(observer) = &self.boss.env.observer {
-            observer(&Lifecycle {
-                path: self.path(key),
-                turn,
-            });
+            observer(&Lifecycle { path: self.path(key), turn });
         }
     }
 
@@ -697,10 +464,7 @@ impl State {
     }
 
     /// Sees to it that a tick comes when something is due.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the supervisor's own clock; ends with it"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the supervisor's own clock; ends with it")]
     fn arm(&mut self, myself: &ActorRef<Parcel<Command>>) {
         let Some(due) = self.ward.next_due() else { return };
         if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= due) {

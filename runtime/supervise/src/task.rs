@@ -74,10 +74,7 @@ impl Child for TaskChild {
     fn spawn<'a>(&'a self, boss: &'a Boss) -> BoxFuture<'a, Result<ActorCell, String>> {
         Box::pin(async move {
             let stop = CancellationToken::new();
-            let cx = TaskCx {
-                stop: stop.clone(),
-                path: format!("{}/{}", boss.path, self.info.id),
-            };
+            let cx = TaskCx { stop: stop.clone(), path: format!("{}/{}", boss.path, self.info.id) };
             let (actor, _) = ractor::ActorRuntime::spawn_linked(
                 None,
                 Runner,

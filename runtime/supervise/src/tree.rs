@@ -39,10 +39,7 @@ pub(crate) fn show(child: &dyn Child, depth: usize, limit: usize, now: Instant) 
     if let Some(brood) = child.brood() {
         let (children, all) = brood.first(if depth == 0 { 0 } else { limit });
         node.more = u64::try_from(all - children.len()).unwrap_or(u64::MAX);
-        node.children = children
-            .iter()
-            .map(|child| show(child.as_ref(), depth - 1, limit, now))
-            .collect();
+        node.children = children.iter().map(|child| show(child.as_ref(), depth - 1, limit, now)).collect();
     }
     node
 }

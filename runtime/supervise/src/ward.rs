@@ -52,6 +52,8 @@ pub(crate) enum Note {
 pub(crate) enum Exit {
     Normal,
     Failed(String),
+    /// It failed, and says that starting it again will not help.
+    Fatal(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,15 +168,7 @@ impl Ward {
 
     /// Takes a child in without starting it; for those that are there before [`begin`](Self::begin).
     pub(crate) fn enlist(&mut self, key: Key, policy: Arc<Policy>) {
-        self.children.insert(
-            key,
-            Child {
-                policy,
-                phase: Phase::Down,
-                failures: 0,
-                leaving: false,
-            },
-        );
+        self.children.insert(key, Child { policy, phase: Phase::Down, failures: 0, leaving: false });
     }
 
     /// Starts the children, one after the other.
@@ -262,8 +256,7 @@ impl Ward {
         if leaving {
             self.forget(key);
         } else if self.mode != Mode::Running {
-            self.effects
-                .push_back(Effect::Note(key, Note::Done { reason: None }));
+            self.effects.push_back(Effect::Note(key, Note::Done { reason: None }));
         } else if self.regroup.contains(&key) {
             // It stopped so that the group can start again; a temporary child stays away.
             if policy.restart == Restart::Temporary {
@@ -275,26 +268,20 @@ impl Ward {
             match (phase, exit) {
                 (Phase::Killed { too_slow: true, .. }, _) => {
                     let within = policy.start_within.unwrap_or_default();
-                    self.failed(
-                        key,
-                        &policy,
-                        None,
-                        format!("did not start within {within:?}"),
-                        now,
-                    );
+                    self.failed(key, &policy, None, format!("did not start within {within:?}"), now);
+                }
+                (_, Exit::Fatal(reason)) if policy.hold || policy.restart == Restart::Temporary => {
+                    self.failed(key, &policy, None, reason, now);
+                }
+                (_, Exit::Fatal(reason)) => {
+                    self.give_up(key, reason.clone(), format!("{}: {reason}", policy.id), now)
                 }
                 (Phase::Up { since }, Exit::Failed(reason)) => {
                     self.failed(key, &policy, Some(since), reason, now)
                 }
                 (_, Exit::Failed(reason)) => self.failed(key, &policy, None, reason, now),
                 (Phase::Up { since }, Exit::Normal) if policy.restart == Restart::Permanent => {
-                    self.failed(
-                        key,
-                        &policy,
-                        Some(since),
-                        "ended, and is permanent".to_owned(),
-                        now,
-                    );
+                    self.failed(key, &policy, Some(since), "ended, and is permanent".to_owned(), now);
                 }
                 (_, Exit::Normal) if policy.restart == Restart::Permanent => {
                     self.failed(key, &policy, None, "ended, and is permanent".to_owned(), now);
@@ -324,11 +311,7 @@ impl Ward {
                 Phase::Stopping { .. } => self.kill(key, false, now),
                 Phase::Killed { .. } => {
                     self.effects.push_back(Effect::Abandon(key));
-                    self.ended(
-                        key,
-                        Exit::Failed("did not end when it was killed".to_owned()),
-                        now,
-                    );
+                    self.ended(key, Exit::Failed("did not end when it was killed".to_owned()), now);
                 }
                 Phase::Down | Phase::Up { .. } | Phase::Held | Phase::Done => {}
             }
@@ -361,13 +344,11 @@ impl Ward {
             let id = &policy.id;
             let why =
                 format!("more than {max} restarts within {within:?}, the last when {id} failed: {reason}");
-            self.effects
-                .push_back(Effect::Note(key, Note::Done { reason: Some(reason) }));
+            self.effects.push_back(Effect::Note(key, Note::Done { reason: Some(reason) }));
             self.end(Some(why), now);
             return;
         }
-        self.effects
-            .push_back(Effect::Note(key, Note::Failed { reason, due }));
+        self.effects.push_back(Effect::Note(key, Note::Failed { reason, due }));
         if due > now {
             self.set(key, Phase::Backoff { due });
             self.due.insert((due, key));
@@ -383,12 +364,15 @@ impl Ward {
             Strategy::RestForOne => key,
         };
         // Whoever is down already, or waits for its own restart, needs no stop.
-        let others = self
-            .children
-            .range(group..)
-            .filter(|(other, child)| **other != key && child.alive());
+        let others = self.children.range(group..).filter(|(other, child)| **other != key && child.alive());
         self.regroup.extend(others.map(|(other, _)| *other));
         self.boot = Some(self.boot.map_or(group, |boot| boot.min(group)));
+    }
+
+    /// Stops all, and fails itself.
+    fn give_up(&mut self, key: Key, reason: String, why: String, now: Instant) {
+        self.effects.push_back(Effect::Note(key, Note::Done { reason: Some(reason) }));
+        self.end(Some(why), now);
     }
 
     /// Goes on with what has an order: an end, a group that stops, a boot.
@@ -408,11 +392,8 @@ impl Ward {
             self.regroup.clear();
         }
         while let Some(boot) = self.boot {
-            let Some((key, phase)) = self
-                .children
-                .range(boot..)
-                .next()
-                .map(|(key, child)| (*key, &child.phase))
+            let Some((key, phase)) =
+                self.children.range(boot..).next().map(|(key, child)| (*key, &child.phase))
             else {
                 self.boot = None;
                 break;
@@ -448,11 +429,7 @@ impl Ward {
     /// ended. Returns whether none of them is alive.
     fn stop_in_order(&mut self, now: Instant) -> bool {
         let last = if self.mode == Mode::Running {
-            self.regroup
-                .iter()
-                .rev()
-                .find(|key| self.alive.contains(key))
-                .copied()
+            self.regroup.iter().rev().find(|key| self.alive.contains(key)).copied()
         } else {
             self.alive.last().copied()
         };
@@ -506,12 +483,7 @@ impl Ward {
             Some(Shutdown::Kill) => self.kill(key, false, now),
             Some(shutdown @ (Shutdown::Drain(within) | Shutdown::Stop(within))) => {
                 let deadline = now + within;
-                self.set(
-                    key,
-                    Phase::Stopping {
-                        deadline: Some(deadline),
-                    },
-                );
+                self.set(key, Phase::Stopping { deadline: Some(deadline) });
                 self.due.insert((deadline, key));
                 self.effects.push_back(Effect::Ask(key, shutdown));
             }
@@ -535,11 +507,7 @@ impl Ward {
     }
 
     fn forget(&mut self, key: Key) {
-        if let Some(Child {
-            phase: Phase::Backoff { due },
-            ..
-        }) = self.children.remove(&key)
-        {
+        if let Some(Child { phase: Phase::Backoff { due }, .. }) = self.children.remove(&key) {
             self.due.remove(&(due, key));
         }
         self.regroup.remove(&key);

@@ -18,7 +18,7 @@ enum Step {
     /// The nth child that starts has started.
     Started(usize),
     /// The nth child that is alive ends.
-    Ended(usize, bool),
+    Ended(usize, u8),
     Wait(u64),
     Add,
     Remove(usize),
@@ -29,7 +29,7 @@ enum Step {
 fn step() -> impl Generate<Value = Step> {
     prop_oneof![
         8 => any::<usize>().prop_map(Step::Started),
-        6 => (any::<usize>(), any::<bool>()).prop_map(|(nth, well)| Step::Ended(nth, well)),
+        6 => (any::<usize>(), 0..40_u8).prop_map(|(nth, how)| Step::Ended(nth, how)),
         3 => (0..3_000_u64).prop_map(Step::Wait),
         1 => Just(Step::Add),
         1 => any::<usize>().prop_map(Step::Remove),
@@ -44,12 +44,8 @@ fn policy(n: u8) -> Arc<Policy> {
         id: format!("child-{n}").into(),
         restart: [Restart::Permanent, Restart::Transient, Restart::Temporary][usize::from(n % 3)],
         hold: n % 7 == 3,
-        shutdown: [
-            Some(Shutdown::Stop(within)),
-            Some(Shutdown::Drain(within)),
-            Some(Shutdown::Kill),
-            None,
-        ][usize::from(n % 4)],
+        shutdown: [Some(Shutdown::Stop(within)), Some(Shutdown::Drain(within)), Some(Shutdown::Kill), None]
+            [usize::from(n % 4)],
         start_within: n.is_multiple_of(2).then_some(within),
         backoff: if n.is_multiple_of(5) {
             Backoff::NONE
@@ -81,10 +77,7 @@ impl World {
             match effect {
                 Effect::Start(key) => assert!(self.alive.insert(key, false).is_none(), "{key} runs already"),
                 Effect::Ask(key, _) | Effect::AskOrderly(key) => {
-                    assert!(
-                        self.alive.contains_key(&key),
-                        "{key} is asked to stop and does not run"
-                    );
+                    assert!(self.alive.contains_key(&key), "{key} is asked to stop and does not run");
                     assert!(!self.told.contains(&key), "{key} is asked twice");
                     self.told.push(key);
                 }
@@ -97,11 +90,7 @@ impl World {
                 }
                 Effect::Ready => self.readies += 1,
                 Effect::End(why) => {
-                    assert!(
-                        self.alive.is_empty(),
-                        "it ends before its children {:?}",
-                        self.alive
-                    );
+                    assert!(self.alive.is_empty(), "it ends before its children {:?}", self.alive);
                     self.ends.push(why);
                 }
                 Effect::Note(..) | Effect::Forget(_) => {}
@@ -137,12 +126,12 @@ impl World {
                     self.ward.started(key, self.now);
                 }
             }
-            Step::Ended(nth, well) => {
+            Step::Ended(nth, how) => {
                 if let Some(key) = self.nth(*nth) {
-                    let exit = if *well {
-                        Exit::Normal
-                    } else {
-                        Exit::Failed("x".to_owned())
+                    let exit = match how {
+                        0 => Exit::Fatal("x".to_owned()),
+                        1..20 => Exit::Normal,
+                        _ => Exit::Failed("x".to_owned()),
                     };
                     self.end(key, exit);
                 }
@@ -153,8 +142,7 @@ impl World {
             }
             Step::Add => {
                 let key = self.ward.children.last_key_value().map_or(0, |(key, _)| key + 1);
-                self.ward
-                    .add(key, policy(u8::try_from(key % 200).unwrap()), self.now);
+                self.ward.add(key, policy(u8::try_from(key % 200).unwrap()), self.now);
             }
             Step::Remove(nth) => self.ward.remove(Key::try_from(nth % 8).unwrap(), self.now),
             Step::Release(nth) => drop(self.ward.release(Key::try_from(nth % 8).unwrap(), self.now)),
@@ -224,7 +212,7 @@ proptest! {
         };
         world.ward.begin(world.now);
         world.effects();
-        for step in steps.iter().filter(|step| matches!(step, Step::Started(_) | Step::Ended(..) | Step::Wait(_))) {
+        for step in steps.iter().filter(|step| matches!(step, Step::Started(_) | Step::Ended(_, 1..) | Step::Wait(_))) {
             world.take(step);
         }
         for _ in 0..100 {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use soorma_core::ChildState;
-use soorma_supervise::{Addr, Backoff, Intensity, Root, Strategy, SupervisorSpec};
+use soorma_supervise::{Addr, Backoff, ChildSpec, Fatal, Intensity, Root, Strategy, SupervisorSpec};
 
 use super::fixture::{Diary, Msg, find, patient, probe, settle, state};
 
@@ -17,10 +17,7 @@ async fn three_levels(diary: &Diary) -> (Root, Addr<Msg>) {
     let (neighbour, _) = probe("neighbour", diary);
     let low = strict("low", 1).child(neighbour).child(leaf);
     let mid = strict("mid", 1).child(low.into());
-    (
-        Root::start(strict("root", 1).child(mid.into())).await.unwrap(),
-        addr,
-    )
+    (Root::start(strict("root", 1).child(mid.into())).await.unwrap(), addr)
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,11 +31,8 @@ async fn a_chain_escalates_level_by_level_and_intensities_multiply() {
         settle().await;
         let restarted_all = failure % 2 == 0;
         let lines = diary.take();
-        let expected: &[&str] = if restarted_all {
-            &["neighbour down", "neighbour up", "leaf up"]
-        } else {
-            &["leaf up"]
-        };
+        let expected: &[&str] =
+            if restarted_all { &["neighbour down", "neighbour up", "leaf up"] } else { &["leaf up"] };
         assert_eq!(lines, expected, "after failure {failure}");
     }
     let tree = root.tree();
@@ -75,9 +69,7 @@ async fn a_supervisor_that_gives_up_stops_its_other_children_in_order_first() {
     let (a, _a) = probe("a", &diary);
     let (b, _b) = probe("b", &diary);
     let (c, addr) = probe("c", &diary);
-    let root = Root::start(strict("root", 0).child(a).child(b).child(c))
-        .await
-        .unwrap();
+    let root = Root::start(strict("root", 0).child(a).child(b).child(c)).await.unwrap();
     diary.take();
     addr.cast(Msg::Panic).unwrap();
     root.ended().await.unwrap_err();
@@ -90,9 +82,7 @@ async fn a_quarantined_supervisor_is_held_with_all_below_it() {
     let (a, addr_a) = probe("a", &diary);
     let (b, addr_b) = probe("b", &diary);
     let (low, _) = strict("low", 1).child(a).into_child();
-    let root = Root::start(strict("root", 0).child(low.quarantine()).child(b))
-        .await
-        .unwrap();
+    let root = Root::start(strict("root", 0).child(low.quarantine()).child(b)).await.unwrap();
     for _ in 0..2 {
         addr_a.cast(Msg::Panic).unwrap();
         settle().await;
@@ -103,23 +93,15 @@ async fn a_quarantined_supervisor_is_held_with_all_below_it() {
     settle().await;
     addr_a.cast(Msg::Add).unwrap();
     settle().await;
-    assert_eq!(
-        (state(&root, "low"), state(&root, "low/a")),
-        (ChildState::Running, ChildState::Running)
-    );
+    assert_eq!((state(&root, "low"), state(&root, "low/a")), (ChildState::Running, ChildState::Running));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_killed_supervisor_comes_back_with_all_its_children() {
     let diary = Diary::default();
     let (a, addr_a) = probe("a", &diary);
-    let (low, handle) = patient("low", Strategy::OneForOne)
-        .backoff(Backoff::NONE)
-        .child(a)
-        .into_child();
-    let root = Root::start(patient("root", Strategy::OneForOne).child(low))
-        .await
-        .unwrap();
+    let (low, handle) = patient("low", Strategy::OneForOne).backoff(Backoff::NONE).child(a).into_child();
+    let root = Root::start(patient("root", Strategy::OneForOne).child(low)).await.unwrap();
     let (b, addr_b) = probe("b", &diary);
     handle.start(b).await.unwrap();
     settle().await;
@@ -134,4 +116,18 @@ async fn a_killed_supervisor_comes_back_with_all_its_children() {
     addr_a.cast(Msg::Add).unwrap();
     addr_b.cast(Msg::Add).unwrap();
     root.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fatal_failure_escalates_at_once_whatever_the_intensity() {
+    let diary = Diary::default();
+    let (a, _a) = probe("a", &diary);
+    let task = ChildSpec::task("t", |_| async { Err(Fatal("hopeless".to_owned()).into()) });
+    let gave_up = Root::launch(patient("root", Strategy::OneForOne).child(a).child(task), 0, None)
+        .await
+        .unwrap()
+        .ended()
+        .await;
+    assert_eq!(gave_up.unwrap_err().0, "t: hopeless");
+    assert_eq!(diary.take(), ["a up", "a down"]);
 }

@@ -105,14 +105,7 @@ pub(crate) fn probe(name: &'static str, diary: &Diary) -> (ChildSpec, Addr<Msg>)
 }
 
 pub(crate) fn probe_that(name: &'static str, diary: &Diary, start: Start) -> (ChildSpec, Addr<Msg>) {
-    let (spec, addr) = ChildSpec::actor::<Probe>(
-        name,
-        Args {
-            name,
-            diary: diary.clone(),
-            start,
-        },
-    );
+    let (spec, addr) = ChildSpec::actor::<Probe>(name, Args { name, diary: diary.clone(), start });
     (spec.backoff(Backoff::NONE), addr)
 }
 
@@ -128,10 +121,7 @@ pub(crate) async fn settle() {
 
 pub(crate) fn find<'a>(tree: &'a TreeNode, path: &str) -> &'a TreeNode {
     path.split('/').fold(tree, |node, id| {
-        node.children
-            .iter()
-            .find(|child| child.id == id)
-            .unwrap_or_else(|| panic!("no {id} in {node:#?}"))
+        node.children.iter().find(|child| child.id == id).unwrap_or_else(|| panic!("no {id} in {node:#?}"))
     })
 }
 

@@ -42,30 +42,19 @@ async fn stop_finishes_the_message_in_hand_and_tells_the_callers_that_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_child_that_ignores_stop_is_killed_at_its_deadline() {
-    for shutdown in [
-        Shutdown::Stop(Duration::from_secs(3)),
-        Shutdown::Drain(Duration::from_secs(3)),
-    ] {
+    for shutdown in [Shutdown::Stop(Duration::from_secs(3)), Shutdown::Drain(Duration::from_secs(3))] {
         let diary = Diary::default();
         let (a, _a) = probe("a", &diary);
         let (b, addr) = probe("b", &diary);
-        let root = Root::start(
-            patient("root", Strategy::OneForOne)
-                .child(a)
-                .child(b.shutdown(shutdown)),
-        )
-        .await
-        .unwrap();
+        let root = Root::start(patient("root", Strategy::OneForOne).child(a).child(b.shutdown(shutdown)))
+            .await
+            .unwrap();
         addr.cast(Msg::Hang).unwrap();
         settle().await;
         let asked = Instant::now();
         root.stop().await.unwrap();
         assert_eq!(asked.elapsed().as_secs(), 3);
-        assert_eq!(
-            diary.take(),
-            ["a up", "b up", "a down"],
-            "b has no last act, a has"
-        );
+        assert_eq!(diary.take(), ["a up", "b up", "a down"], "b has no last act, a has");
     }
 }
 
@@ -73,17 +62,13 @@ async fn a_child_that_ignores_stop_is_killed_at_its_deadline() {
 async fn kill_does_not_wait_for_the_message_in_hand() {
     let diary = Diary::default();
     let (a, addr) = probe("a", &diary);
-    let root = Root::start(patient("root", Strategy::OneForOne).child(a.shutdown(Shutdown::Kill)))
-        .await
-        .unwrap();
+    let root =
+        Root::start(patient("root", Strategy::OneForOne).child(a.shutdown(Shutdown::Kill))).await.unwrap();
     addr.cast(Msg::Hang).unwrap();
     settle().await;
     let asked = Instant::now();
     root.stop().await.unwrap();
-    assert_eq!(
-        (asked.elapsed().as_secs(), diary.take()),
-        (0, vec!["a up".to_owned()])
-    );
+    assert_eq!((asked.elapsed().as_secs(), diary.take()), (0, vec!["a up".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,20 +95,11 @@ async fn stop_in_the_middle_of_a_start_ends_what_was_started() {
     let (a, _a) = probe("a", &diary);
     let (b, _b) = probe_that("b", &diary, Start::Slow(Duration::from_secs(20)));
     let (c, _c) = probe("c", &diary);
-    let root = Root::launch(
-        patient("root", Strategy::OneForOne).child(a).child(b).child(c),
-        0,
-        None,
-    )
-    .await
-    .unwrap();
+    let root =
+        Root::launch(patient("root", Strategy::OneForOne).child(a).child(b).child(c), 0, None).await.unwrap();
     settle().await;
     root.stop().await.unwrap();
-    assert_eq!(
-        diary.take(),
-        ["a up", "a down"],
-        "b was killed at its deadline of 5 s, c never started"
-    );
+    assert_eq!(diary.take(), ["a up", "a down"], "b was killed at its deadline of 5 s, c never started");
     assert!(root.ready().await.is_err());
 }
 
@@ -132,13 +108,10 @@ async fn stop_while_a_restart_is_due_does_not_wait_for_it() {
     let diary = Diary::default();
     let (a, _a) = probe_that("a", &diary, Start::FailFirst(u32::MAX, std::sync::Arc::default()));
     let backoff = soorma_supervise::Backoff::exponential(MINUTE, MINUTE);
-    let root = Root::launch(
-        SupervisorSpec::new("root", Strategy::OneForOne).child(a.backoff(backoff)),
-        0,
-        None,
-    )
-    .await
-    .unwrap();
+    let root =
+        Root::launch(SupervisorSpec::new("root", Strategy::OneForOne).child(a.backoff(backoff)), 0, None)
+            .await
+            .unwrap();
     settle().await;
     let asked = Instant::now();
     root.stop().await.unwrap();
@@ -187,10 +160,7 @@ async fn a_child_that_not_even_a_kill_ends_is_given_up_on() {
     root.stop().await.unwrap();
     free.store(true, Ordering::Relaxed);
     assert!(
-        seen.lock()
-            .unwrap()
-            .iter()
-            .any(|turn| turn.turn == soorma_supervise::Turn::Abandoned),
+        seen.lock().unwrap().iter().any(|turn| turn.turn == soorma_supervise::Turn::Abandoned),
         "{seen:?}"
     );
 }

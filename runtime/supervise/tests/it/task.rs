@@ -20,9 +20,7 @@ async fn a_task_runs_until_it_is_asked_to_stop_and_ends_well() {
             }
         })
     };
-    let root = Root::start(patient("root", Strategy::OneForOne).child(task))
-        .await
-        .unwrap();
+    let root = Root::start(patient("root", Strategy::OneForOne).child(task)).await.unwrap();
     settle().await;
     root.stop().await.unwrap();
     assert_eq!(diary.take(), ["root/t up", "down"]);
@@ -49,23 +47,16 @@ async fn a_task_that_fails_or_panics_is_made_anew() {
         })
         .backoff(Backoff::NONE)
     };
-    let root = Root::start(patient("root", Strategy::OneForOne).child(task))
-        .await
-        .unwrap();
+    let root = Root::start(patient("root", Strategy::OneForOne).child(task)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(3_500)).await;
     let node = find(&root.tree(), "t").clone();
-    assert_eq!(
-        (node.restarts, node.last_failure.as_deref()),
-        (3, Some("worn out"))
-    );
+    assert_eq!((node.restarts, node.last_failure.as_deref()), (3, Some("worn out")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_transient_task_that_is_done_stays_done() {
     let task = ChildSpec::task("t", |_| async { Ok(()) }).restart(Restart::Transient);
-    let root = Root::start(patient("root", Strategy::OneForOne).child(task))
-        .await
-        .unwrap();
+    let root = Root::start(patient("root", Strategy::OneForOne).child(task)).await.unwrap();
     settle().await;
     assert_eq!(state(&root, "t"), ChildState::Stopped);
 }
@@ -74,9 +65,7 @@ async fn a_transient_task_that_is_done_stays_done() {
 async fn a_task_that_does_not_listen_is_killed_at_its_deadline() {
     let task =
         ChildSpec::task("t", |_| std::future::pending()).shutdown(Shutdown::Stop(Duration::from_secs(4)));
-    let root = Root::start(patient("root", Strategy::OneForOne).child(task))
-        .await
-        .unwrap();
+    let root = Root::start(patient("root", Strategy::OneForOne).child(task)).await.unwrap();
     let asked = tokio::time::Instant::now();
     root.stop().await.unwrap();
     assert_eq!(asked.elapsed().as_secs(), 4);

@@ -1,0 +1,56 @@
+# The vocabulary of this repository. CI runs .ci/run, which is `check` and `test-all`.
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# What a commit must pass: format, lints, fences between crates, tidiness.
+check: fmt-check lint tidy
+
+# Format everything.
+fmt:
+    cargo fmt --all
+
+# Fail where something is not formatted.
+fmt-check:
+    cargo fmt --all --check
+
+# Clippy, warnings are errors.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Who imports whom, how long files are, which tests the pages name.
+tidy:
+    cargo test -p soorma-testkit --test it
+
+# The quick tests: runtime and actors, without disk or network.
+test:
+    cargo test -p soorma-core -p soorma-ports -p soorma-supervise -p soorma-testkit -p soorma-bus -p soorma-agents
+
+# All tests.
+test-all:
+    cargo test --workspace
+
+# Kill a working node N times at random moments and count what was lost.
+kill N="100":
+    SOORMA_KILLS={{N}} cargo test --release -p soorma-node --test it kill -- --nocapture
+
+# Run one benchmark, or all.
+bench NAME="":
+    cargo bench -p soorma-benches {{ if NAME == "" { "" } else { "--bench " + NAME } }}
+
+# Run the first example.
+demo:
+    cargo run -p soorma-example-01-hello-world
+
+# Build the documentation of all crates; broken links are errors.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Rewrite the golden files of the newest version of the envelope; look at the diff.
+golden:
+    UPDATE=1 cargo test -p soorma-core --test it golden
+
+# Licences, advisories, sources, doubled crates.
+deny:
+    cargo deny --all-features check

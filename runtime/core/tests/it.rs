@@ -1,0 +1,11 @@
+//! Tests of the words, from outside.
+#[cfg(test)]
+mod it {
+    mod data;
+    mod draft;
+    mod envelope;
+    mod golden;
+    mod names;
+    mod sample;
+    mod timestamp;
+}

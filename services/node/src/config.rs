@@ -1,0 +1,225 @@
+//! The configuration of a node: defaults, then `soorma.toml`, then the environment, then flags.
+//!
+//! Pure: files, environment and flags are arguments, and all that is wrong with them is said at once. The one
+//! table of keys is in `keys`; how values are written is in `value`.
+
+mod error;
+mod file;
+mod keys;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+pub use error::{ConfigError, Source};
+pub use keys::{Agents, Bus, Config, Edge, Log, Node, Telemetry};
+pub use value::{ByteSize, LogFormat};
+
+use error::nearest;
+use keys::{KEYS, Key, SECTIONS};
+
+/// What an environment variable of ours begins with; section and key follow, with two underscores between them.
+pub const ENV_PREFIX: &str = "SOORMA__";
+
+/// Where a configuration comes from, weakest first.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file, where there is one.
+    pub file: Option<File>,
+    /// The environment; what does not begin with [`ENV_PREFIX`] is none of ours.
+    pub env: Vec<(String, String)>,
+    /// Paths and values from the command line, such as `edge.listen` and `127.0.0.1:0`.
+    pub flags: Vec<(String, String)>,
+}
+
+/// A configuration file that was read.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// What it holds.
+    pub text: String,
+}
+
+/// A whole configuration, and where each value comes from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// A row a key, in the order of the table.
+    pub rows: Vec<Row>,
+}
+
+/// One key as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The key, such as `bus.ack_within`.
+    pub path: &'static str,
+    /// The value as one would write it; secrets are masked.
+    pub value: String,
+    /// Where it comes from.
+    pub source: Source,
+    /// What it does.
+    pub doc: String,
+}
+
+/// One value that somebody gave.
+struct Given {
+    path: String,
+    /// The text, or what stands there instead of a single value.
+    value: Result<String, String>,
+    source: Source,
+}
+
+/// Makes the configuration.
+///
+/// # Errors
+/// All that is wrong, in every source.
+pub fn load(sources: Sources) -> Result<Loaded, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    let mut given = Vec::new();
+    if let Some(file) = &sources.file {
+        file::read(file, &mut given, &mut errors);
+    }
+    given.extend(sources.env.into_iter().filter_map(|(name, value)| {
+        let path = name
+            .strip_prefix(ENV_PREFIX)?
+            .to_ascii_lowercase()
+            .replace("__", ".");
+        Some(Given {
+            path,
+            value: Ok(value),
+            source: Source::Env(name),
+        })
+    }));
+    given.extend(sources.flags.into_iter().map(|(path, value)| Given {
+        path,
+        value: Ok(value),
+        source: Source::Flag,
+    }));
+
+    let mut config = Config::default();
+    let mut from = vec![Source::Default; KEYS.len()];
+    for Given { path, value, source } in given {
+        let Some((key, place)) = KEYS.iter().zip(&mut from).find(|(key, _)| key.path == path) else {
+            errors.push(unknown(path, source));
+            continue;
+        };
+        let set = match &value {
+            Ok(text) => (key.set)(&mut config, text.trim()),
+            Err(kind) => Err(format!(
+                "is {kind} where one value belongs; write {}",
+                key.example
+            )),
+        };
+        match set {
+            Ok(()) => *place = source,
+            Err(problem) => errors.push(refused(key, value, source, &problem)),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let rows = KEYS.iter().zip(from).map(|(key, source)| {
+        let value = shown(key.secret, (key.show)(&config));
+        Row {
+            path: key.path,
+            value,
+            source,
+            doc: doc(key),
+        }
+    });
+    Ok(Loaded {
+        rows: rows.collect(),
+        config,
+    })
+}
+
+/// Writes a `soorma.toml` with every key, what it does, and its default.
+pub fn reference() -> String {
+    let defaults = Config::default();
+    let mut out = String::from(
+        "# Every key of soorma.toml, with its default. Durations: 500ms, 30s, 5m, 2h, 7d. Sizes: 256KiB, 1MiB, 10GiB, or bytes.\n",
+    );
+    for (section, about) in SECTIONS {
+        out += &format!("\n#{}\n[{section}]\n", about.concat());
+        for key in KEYS {
+            if let Some(name) = key
+                .path
+                .strip_prefix(section)
+                .and_then(|rest| rest.strip_prefix('.'))
+            {
+                let value = toml::Value::String((key.show)(&defaults));
+                out += &format!("#{}\n{name} = {value}\n", key.doc.concat());
+            }
+        }
+    }
+    out
+}
+
+fn doc(key: &Key) -> String {
+    key.doc.concat().trim().to_owned()
+}
+
+/// Returns the value as it may be shown.
+fn shown(secret: bool, value: String) -> String {
+    if secret && !value.is_empty() {
+        "********".to_owned()
+    } else {
+        value
+    }
+}
+
+/// Says that a value does not fit its key. The problem is `what is wrong; what to do`.
+fn refused(key: &Key, value: Result<String, String>, source: Source, problem: &str) -> ConfigError {
+    let (problem, advice) = problem.split_once("; ").unwrap_or((problem, ""));
+    ConfigError {
+        path: key.path.to_owned(),
+        value: value.ok().map(|text| shown(key.secret, text)),
+        source,
+        problem: problem.to_owned(),
+        advice: advice.to_owned(),
+    }
+}
+
+/// Says that there is no such key. Its value is not shown: it may be a secret whose name is mistyped.
+fn unknown(path: String, source: Source) -> ConfigError {
+    let keys_of = |section: &str| {
+        let keys = KEYS
+            .iter()
+            .filter_map(|key| key.path.strip_prefix(section)?.strip_prefix('.'));
+        keys.collect::<Vec<_>>().join(", ")
+    };
+    let sections = SECTIONS.iter().map(|(section, _)| *section);
+    let (problem, advice) = if sections.clone().any(|section| section == path) {
+        (
+            "is a section and takes no value",
+            format!("its keys are {}", keys_of(&path)),
+        )
+    } else if let Some(near) = nearest(&path, KEYS.iter().map(|key| key.path)) {
+        ("is no key", format!("did you mean {near}?"))
+    } else {
+        match path
+            .split_once('.')
+            .filter(|(section, _)| sections.clone().any(|known| known == *section))
+        {
+            Some((section, _)) => (
+                "is no key",
+                format!("the keys of {section} are {}", keys_of(section)),
+            ),
+            None => (
+                "is no key",
+                format!("the sections are {}", sections.collect::<Vec<_>>().join(", ")),
+            ),
+        }
+    };
+    ConfigError {
+        path,
+        value: None,
+        source,
+        problem: problem.to_owned(),
+        advice,
+    }
+}

@@ -1,0 +1,156 @@
+//! The one table of keys: from it come the structs, the defaults, reading, `config show` and the reference.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::{ByteSize, LogFormat, Value, any, at_least, between, if_given, log_filter};
+
+/// What is known of a key.
+pub(super) struct Key {
+    pub(super) path: &'static str,
+    /// Lines, each with the space that the comment has.
+    pub(super) doc: &'static [&'static str],
+    pub(super) example: &'static str,
+    /// Its value is never shown.
+    pub(super) secret: bool,
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+    pub(super) show: fn(&Config) -> String,
+}
+
+/// Writes `secret` for a key that has the word, and nothing for others.
+macro_rules! is_secret {
+    () => {
+        false
+    };
+    (secret) => {
+        true
+    };
+}
+
+/// A row is `key: Type = default, check;` with its documentation above it, and `secret` before it where it is one.
+macro_rules! config {
+    ($(
+        $(#[doc = $about:literal])+
+        $section:ident: $Section:ident {
+            $( $(#[doc = $doc:literal])+ $($secret:ident)? [$key:ident] $Type:ty = $default:expr, $check:expr; )+
+        }
+    )+) => {
+        /// The whole configuration of a node.
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct Config {
+            $( $(#[doc = $about])+ pub $section: $Section, )+
+        }
+
+        $(
+            $(#[doc = $about])+
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $Section {
+                $( $(#[doc = $doc])+ pub $key: $Type, )+
+            }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $( $key: $default, )+ }
+                }
+            }
+        )+
+
+        /// The sections and what they are about.
+        pub(super) const SECTIONS: &[(&str, &[&str])] = &[ $( (stringify!($section), &[$($about),+]), )+ ];
+
+        /// All keys.
+        pub(super) const KEYS: &[Key] = &[ $( $( Key {
+            path: concat!(stringify!($section), ".", stringify!($key)),
+            doc: &[$($doc),+],
+            example: <$Type as Value>::EXAMPLE,
+            secret: is_secret!($($secret)?),
+            set: |config, text| {
+                let value = <$Type as Value>::parse(text)?;
+                ($check)(&value)?;
+                config.$section.$key = value;
+                Ok(())
+            },
+            show: |config| config.$section.$key.show(),
+        }, )+ )+ ];
+    };
+}
+
+const MS: Duration = Duration::from_millis(1);
+const KIB: u64 = 1_024;
+const MIB: u64 = 1_024 * KIB;
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+config! {
+    /// The process: where it keeps what it must not lose, and how it ends.
+    node: Node {
+        /// The folder of the embedded store.
+        [data] PathBuf = "./.soorma".into(), any;
+        /// How long work in hand has to finish when the node is told to stop.
+        [drain_within] Duration = secs(10), any;
+    }
+    /// HTTP and its streams.
+    edge: Edge {
+        /// The address and port that the node listens on; port 0 takes a free one.
+        [listen] SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), any;
+        /// How large a request may be.
+        [max_body_bytes] ByteSize = ByteSize(MIB), between(ByteSize(KIB), ByteSize(64 * MIB));
+        /// How long after it was sent an event counts as received by a stream that does not acknowledge.
+        [settle_after] Duration = secs(5), at_least(MS);
+        /// How many events a stream may have on their way to a reader that is slow.
+        [stream_credit] u32 = 256, between(1, 65_536);
+        /// How many streams are open at once.
+        [max_streams] u32 = 10_000, at_least(1);
+        /// How many streams one tenant has open at once.
+        [max_streams_per_tenant] u32 = 2_000, at_least(1);
+        /// How often a stream that has nothing to say shows that it lives.
+        [heartbeat] Duration = secs(15), at_least(100 * MS);
+    }
+    /// Publishing, groups and live streams.
+    bus: Bus {
+        /// How many events may be on their way into the log; what comes beyond is refused as overloaded.
+        [max_in_flight] u32 = 4_096, at_least(1);
+        /// How large one event may be.
+        [max_event_bytes] ByteSize = ByteSize(256 * KIB), between(ByteSize(KIB), ByteSize(64 * MIB));
+        /// How many events a live stream may lag behind before it reads from the log again.
+        [tail_buffer] u32 = 1_024, between(1, 1_048_576);
+        /// How long a member of a group has for an event before another gets it.
+        [ack_within] Duration = secs(30), at_least(100 * MS);
+        /// How often an event is tried before it becomes a dead letter.
+        [max_attempts] u32 = 5, at_least(1);
+    }
+    /// How much of the past the event log keeps.
+    log: Log {
+        /// How long an event is kept.
+        [retain_for] Duration = secs(7 * 86_400), at_least(secs(1));
+        /// How many events of a topic are kept.
+        [retain_events] u64 = 1_000_000, at_least(1);
+        /// How large the log may grow on disk before it takes no more; none is as large as the disk.
+        [max_bytes] Option<ByteSize> = None, if_given(at_least(ByteSize(MIB)));
+    }
+    /// Agents that live in the node.
+    agents: Agents {
+        /// How long a handler has for one event.
+        [handler_timeout] Duration = secs(30), at_least(MS);
+        /// How many events one agent has in hand at once.
+        [max_in_hand] u32 = 64, between(1, 65_536);
+        /// How long the first retry of a failed event waits; each later one waits about twice as long.
+        [retry_first] Duration = secs(1), at_least(MS);
+        /// How long a retry waits at most.
+        [retry_at_most] Duration = secs(300), at_least(MS);
+        /// How many crashes within `restarts_within` an agent survives; with one more it is quarantined.
+        [max_restarts] u32 = 5, any;
+        /// The time in which crashes are counted.
+        [restarts_within] Duration = secs(60), at_least(MS);
+    }
+    /// What the node says of itself.
+    telemetry: Telemetry {
+        /// Which log lines are written: a level, and `target=level` for parts of the program.
+        [log] String = "info".to_owned(), log_filter;
+        /// How log lines are written: text or json.
+        [format] LogFormat = LogFormat::Text, any;
+    }
+}

@@ -1,0 +1,277 @@
+//! How values are written and read: durations, sizes, counts, addresses.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A type that a key may have. What [`show`](Self::show) writes, [`parse`](Self::parse) reads.
+pub(super) trait Value: Sized {
+    /// How to write one, for the one who wrote it wrongly.
+    const EXAMPLE: &'static str;
+
+    /// Reads a value; the error is `what is wrong; what to do`.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// Writes the value.
+    fn show(&self) -> String;
+}
+
+/// A number of bytes, written `256KiB`, `1MiB`, `10GiB`, or plain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl ByteSize {
+    /// Returns the bytes, or the largest `u32`.
+    pub fn as_u32(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the bytes, or the largest `usize`.
+    pub fn as_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs, one object a line.
+    Json,
+}
+
+/// Units in milliseconds, largest first.
+const TIMES: &[(&str, u64)] = &[
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+
+/// Units in bytes, largest first.
+const SIZES: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
+
+/// Longer spans overflow the arithmetic of clocks, and nobody means them.
+const LONGEST: Duration = Duration::from_secs(3_650 * 86_400);
+
+/// Reads `<digits><unit>`; `None` when it is not written like that, or too large.
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text.strip_prefix(digits)?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    number(digits.trim_end())?.checked_mul(*factor)
+}
+
+/// Reads digits, which `_` may part.
+fn number(text: &str) -> Option<u64> {
+    text.starts_with(|c: char| c.is_ascii_digit())
+        .then(|| text.replace('_', "").parse().ok())?
+}
+
+/// Writes a number with the largest unit that leaves no rest.
+fn to_unit(amount: u64, units: &[(&str, u64)], of_zero: &str) -> String {
+    if amount == 0 {
+        return format!("0{of_zero}");
+    }
+    let unit = units.iter().find(|(_, factor)| amount.is_multiple_of(*factor));
+    unit.map_or_else(
+        || amount.to_string(),
+        |(name, factor)| format!("{}{name}", amount / factor),
+    )
+}
+
+impl Value for Duration {
+    const EXAMPLE: &'static str = "a duration such as 500ms, 30s, 5m, 2h or 7d";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let duration = with_unit(text, TIMES).map(Self::from_millis);
+        let duration = duration.ok_or_else(|| format!("is no duration; write {}", Self::EXAMPLE))?;
+        if duration > LONGEST {
+            return Err("is too long; write at most 3650d".to_owned());
+        }
+        Ok(duration)
+    }
+
+    fn show(&self) -> String {
+        to_unit(u64::try_from(self.as_millis()).unwrap_or(u64::MAX), TIMES, "s")
+    }
+}
+
+impl Value for ByteSize {
+    const EXAMPLE: &'static str = "a size such as 256KiB, 1MiB or 10GiB, or a number of bytes";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        with_unit(text, SIZES)
+            .map(Self)
+            .ok_or_else(|| format!("is no size; write {}", Self::EXAMPLE))
+    }
+
+    fn show(&self) -> String {
+        to_unit(self.0, SIZES, "")
+    }
+}
+
+/// `none`, or a value.
+impl<T: Value> Value for Option<T> {
+    const EXAMPLE: &'static str = T::EXAMPLE;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(None);
+        }
+        T::parse(text).map(Some).map_err(|problem| problem + ", or none")
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), T::show)
+    }
+}
+
+macro_rules! counts {
+    ($($number:ty),*) => { $(
+        impl Value for $number {
+            const EXAMPLE: &'static str = "a whole number such as 1000";
+
+            fn parse(text: &str) -> Result<Self, String> {
+                let count = number(text).ok_or_else(|| format!("is no whole number; write {}", Self::EXAMPLE))?;
+                Self::try_from(count).map_err(|_| format!("is too large; write at most {}", Self::MAX))
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )* };
+}
+
+counts!(u32, u64);
+
+impl Value for PathBuf {
+    const EXAMPLE: &'static str = "a path such as ./.soorma";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            Err(format!("is empty; write {}", Self::EXAMPLE))
+        } else {
+            Ok(text.into())
+        }
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl Value for SocketAddr {
+    const EXAMPLE: &'static str = "an address and a port such as 127.0.0.1:8080 or [::]:8080";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("is no address with a port; write {}", Self::EXAMPLE))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for String {
+    const EXAMPLE: &'static str = "a text";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Value for LogFormat {
+    const EXAMPLE: &'static str = "text or json";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("is no log format; write {}", Self::EXAMPLE)),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+        .to_owned()
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.show())
+    }
+}
+
+/// Takes any value.
+pub(super) fn any<T>(_: &T) -> Result<(), String> {
+    Ok(())
+}
+
+/// Takes values from a least one on.
+pub(super) fn at_least<T: Value + PartialOrd>(least: T) -> impl Fn(&T) -> Result<(), String> {
+    move |value| {
+        if *value < least {
+            Err(format!("is too small; write at least {}", least.show()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Takes values between two, both included.
+pub(super) fn between<T: Value + PartialOrd>(least: T, most: T) -> impl Fn(&T) -> Result<(), String> {
+    move |value| {
+        if *value > most {
+            return Err(format!("is too large; write at most {}", most.show()));
+        }
+        if *value < least {
+            return Err(format!("is too small; write at least {}", least.show()));
+        }
+        Ok(())
+    }
+}
+
+/// Takes what is absent, and what the given check takes.
+pub(super) fn if_given<T>(
+    check: impl Fn(&T) -> Result<(), String>,
+) -> impl Fn(&Option<T>) -> Result<(), String> {
+    move |value| value.as_ref().map_or(Ok(()), &check)
+}
+
+/// Takes levels and `target=level`, parted by commas.
+pub(super) fn log_filter(filter: &str) -> Result<(), String> {
+    let is_level = |text: &str| {
+        ["off", "error", "warn", "info", "debug", "trace"]
+            .iter()
+            .any(|level| text.eq_ignore_ascii_case(level))
+    };
+    let fits = |directive: &str| match directive.rsplit_once('=') {
+        Some((target, level)) => !target.trim().is_empty() && is_level(level.trim()),
+        None => is_level(directive),
+    };
+    match filter
+        .split(',')
+        .map(str::trim)
+        .find(|directive| !fits(directive))
+    {
+        None => Ok(()),
+        Some(wrong) => Err(format!(
+            "has '{wrong}', which is neither a level nor target=level; write levels off, error, warn, info, debug or trace, \
+             such as info,soorma_bus=debug"
+        )),
+    }
+}
