@@ -1,1 +1,32 @@
+//! An agent as a supervised actor: the author's side ([`Tool`], [`Worker`], [`Ctx`]) and the hosting ([`Agents`]).
+//!
+//! A hosted agent is a supervisor over its instances and a dispatcher. The dispatcher takes events from the agent's
+//! group, never more than there are instances free, hands each to one instance, and settles it by what came of it:
+//!
+//! - the handler returned: what it published leaves under ids derived from the event's, then the event is acknowledged;
+//! - the handler failed in a way it expected: the asker is told, and the event is acknowledged;
+//! - it panicked, was killed, took too long, or said so: the event is tried again later, and after the last attempt
+//!   becomes a dead letter;
+//! - too many failures in a row open the breaker: nothing is taken until one try has gone well; failures without end put
+//!   the agent in quarantine, where it harms nobody and its events wait in the log.
+#![deny(missing_docs)]
 
+mod agent;
+mod breaker;
+mod ctx;
+mod dispatcher;
+mod emission;
+mod handler;
+mod host;
+mod instance;
+mod lease;
+mod limits;
+mod pool;
+mod reply;
+
+pub use agent::{Agent, Tool, Worker};
+pub use ctx::Ctx;
+pub use emission::Emission;
+pub use handler::Fault;
+pub use host::{Agents, Runtime};
+pub use limits::{Breaker, Instances, Limits};

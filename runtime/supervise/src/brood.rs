@@ -93,6 +93,10 @@ impl Brood {
         specs.by_key.iter().map(|(key, listed)| (*key, listed.spec.clone())).collect()
     }
 
+    pub(crate) fn ids(&self) -> Vec<Arc<str>> {
+        self.specs().by_key.values().map(|listed| Arc::clone(&listed.spec.policy.id)).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.specs().by_key.len()
     }

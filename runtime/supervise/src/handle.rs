@@ -67,6 +67,11 @@ impl SupervisorHandle {
         self.addr.call(PATIENCE, |reply| Command::Release(key, reply)).await.unwrap_or(false)
     }
 
+    /// Returns the ids of the children, in start order.
+    pub fn ids(&self) -> Vec<Arc<str>> {
+        self.brood.ids()
+    }
+
     /// Returns how many children there are.
     pub fn len(&self) -> usize {
         self.brood.len()

@@ -1,0 +1,123 @@
+//! The agents of a node: hosted, stopped, quarantined, released.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use soorma_core::{Error, ErrorCode};
+use soorma_ports::{Bus, Clock};
+use soorma_supervise::{
+    Backoff, ChildSpec, Intensity, Sharded, Shutdown, StartError, Strategy, SupervisorSpec,
+};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::agent::Agent;
+use crate::dispatcher::Desk;
+use crate::instance::Common;
+use crate::limits::Instances;
+use crate::pool::instance;
+
+/// What agents need of the node.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    /// Where they publish, and where their events come from.
+    pub bus: Arc<dyn Bus>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The agents that a node hosts.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    hosted: Sharded,
+    runtime: Runtime,
+}
+
+/// How many agents a node hosts at most.
+const MAX_AGENTS: usize = 100_000;
+
+impl Agents {
+    /// Describes the branch of the tree in which agents live, `agents`, and gives the handle to host them.
+    pub fn new(runtime: Runtime) -> (ChildSpec, Self) {
+        // An agent that fails is held, so what fails here is a shard itself, by a fault of ours or a test's.
+        let (hosted, sharded) =
+            Sharded::new("hosted", Intensity::new(100, Duration::from_secs(10)), MAX_AGENTS);
+        let branch = SupervisorSpec::new("agents", Strategy::OneForOne)
+            .intensity(Intensity::new(100, Duration::from_secs(10)))
+            .backoff(Backoff::NONE)
+            .child(hosted.backoff(Backoff::NONE));
+        (branch.into(), Self { hosted: sharded, runtime })
+    }
+
+    /// Hosts an agent: from now on it gets its events.
+    ///
+    /// # Errors
+    /// When it handles nothing, an agent of that name and tenant is there, or the node hosts as many as it may.
+    pub async fn host(&self, agent: impl Into<Agent>) -> Result<(), Error> {
+        let agent = agent.into();
+        if agent.handlers.is_empty() {
+            let name = agent.name();
+            return Err(Error::invalid(format!(
+                "the agent {name} handles nothing; give it a handler before it is hosted"
+            )));
+        }
+        let name = agent.name().to_owned();
+        self.hosted.start(supervisor(agent, self.runtime.clone()).quarantine()).await.map_err(|error| {
+            match error {
+                StartError::Exists => {
+                    Error::new(ErrorCode::AlreadyExists, format!("an agent named {name} is hosted already"))
+                }
+                StartError::Full => Error::new(
+                    ErrorCode::Overloaded,
+                    format!("this node hosts {MAX_AGENTS} agents, as many as it may"),
+                ),
+            }
+        })
+    }
+
+    /// Stops an agent when it has finished what it has in hand; returns whether it was there. Its group stays in the log.
+    pub async fn stop(&self, agent: &Agent) -> bool {
+        self.hosted.remove(&child_id(agent)).await
+    }
+
+    /// Lets an agent out of quarantine; returns whether it was in it.
+    pub async fn release(&self, agent: &Agent) -> bool {
+        self.hosted.release(&child_id(agent)).await
+    }
+}
+
+/// Agents of the default tenant go by their names.
+fn child_id(agent: &Agent) -> String {
+    let shown = agent.name().replace('/', "_");
+    if agent.tenant == soorma_core::TenantId::default() { shown } else { format!("{shown}@{}", agent.tenant) }
+}
+
+/// An agent's branch: instances, and after them the dispatcher, which is lost with them.
+fn supervisor(agent: Agent, runtime: Runtime) -> ChildSpec {
+    let id = child_id(&agent);
+    let limits = agent.limits.clone();
+    let (words, heard) = mpsc::unbounded_channel();
+    let common = Arc::new(Common { name: agent.name().into(), agent, runtime, words });
+    let mut instances = SupervisorSpec::dynamic("instances").intensity(limits.crashes).backoff(Backoff::NONE);
+    let mut addrs = Vec::new();
+    if let Instances::Pool(n) = common.agent.instances {
+        for seat in 0..n.max(1) {
+            let (spec, addr) = instance(&common, seat.to_string(), seat.into());
+            instances = instances.child(spec);
+            addrs.push(addr);
+        }
+    }
+    let first_seat = AtomicU64::new(u64::try_from(addrs.len()).unwrap_or(u64::MAX));
+    let (instances, supervisor) = instances.into_child();
+    let desk =
+        Arc::new(Desk { of: common, words: Mutex::new(heard), supervisor, addrs, next_seat: first_seat });
+    let dispatcher = ChildSpec::task("dispatcher", move |cx| Arc::clone(&desk).run(cx))
+        // The dispatcher gives up by itself a little earlier.
+        .shutdown(Shutdown::Stop(limits.drain_within + Duration::from_secs(2)))
+        .backoff(Backoff::default());
+    SupervisorSpec::new(id, Strategy::RestForOne)
+        .intensity(limits.restarts)
+        .child(instances)
+        .child(dispatcher)
+        .into()
+}
