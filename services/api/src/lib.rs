@@ -1,1 +1,20 @@
+//! The wire: routes, what is asked and answered on them, and the problem document. Serde only.
+//!
+//! The edge answers with these types and the client reads them, so the two cannot drift apart.
+#![deny(missing_docs)]
 
+mod dead_letters;
+mod events;
+mod health;
+mod problem;
+pub mod routes;
+mod tree;
+
+pub use dead_letters::{DeadLetterItem, DeadLetterPage, DeadLetterQuery, Handled, Selection};
+pub use events::{
+    Connected, Connection, ConnectionRef, Connections, PublishRequest, Published, StreamQuery, frame, header,
+    media,
+};
+pub use health::{About, Health, HealthStatus, Ready, Version};
+pub use problem::{MEDIA_TYPE as PROBLEM_MEDIA_TYPE, Part, Problem, Violation, code_of, status_of};
+pub use tree::TreeQuery;

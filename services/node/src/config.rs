@@ -14,7 +14,7 @@ mod tests;
 use std::path::PathBuf;
 
 pub use error::{ConfigError, Source};
-pub use keys::{Agents, Bus, Config, Edge, Log, Node, Telemetry};
+pub use keys::{Bus, Config, Edge, Log, Node, Telemetry};
 pub use value::{ByteSize, LogFormat};
 
 use error::nearest;
@@ -84,15 +84,8 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<ConfigError>> {
         file::read(file, &mut given, &mut errors);
     }
     given.extend(sources.env.into_iter().filter_map(|(name, value)| {
-        let path = name
-            .strip_prefix(ENV_PREFIX)?
-            .to_ascii_lowercase()
-            .replace("__", ".");
-        Some(Given {
-            path,
-            value: Ok(value),
-            source: Source::Env(name),
-        })
+        let path = name.strip_prefix(ENV_PREFIX)?.to_ascii_lowercase().replace("__", ".");
+        Some(Given { path, value: Ok(value), source: Source::Env(name) })
     }));
     given.extend(sources.flags.into_iter().map(|(path, value)| Given {
         path,
@@ -109,10 +102,7 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<ConfigError>> {
         };
         let set = match &value {
             Ok(text) => (key.set)(&mut config, text.trim()),
-            Err(kind) => Err(format!(
-                "is {kind} where one value belongs; write {}",
-                key.example
-            )),
+            Err(kind) => Err(format!("is {kind} where one value belongs; write {}", key.example)),
         };
         match set {
             Ok(()) => *place = source,
@@ -124,17 +114,9 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<ConfigError>> {
     }
     let rows = KEYS.iter().zip(from).map(|(key, source)| {
         let value = shown(key.secret, (key.show)(&config));
-        Row {
-            path: key.path,
-            value,
-            source,
-            doc: doc(key),
-        }
+        Row { path: key.path, value, source, doc: doc(key) }
     });
-    Ok(Loaded {
-        rows: rows.collect(),
-        config,
-    })
+    Ok(Loaded { rows: rows.collect(), config })
 }
 
 /// Writes a `soorma.toml` with every key, what it does, and its default.
@@ -146,11 +128,7 @@ pub fn reference() -> String {
     for (section, about) in SECTIONS {
         out += &format!("\n#{}\n[{section}]\n", about.concat());
         for key in KEYS {
-            if let Some(name) = key
-                .path
-                .strip_prefix(section)
-                .and_then(|rest| rest.strip_prefix('.'))
-            {
+            if let Some(name) = key.path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) {
                 let value = toml::Value::String((key.show)(&defaults));
                 out += &format!("#{}\n{name} = {value}\n", key.doc.concat());
             }
@@ -165,11 +143,7 @@ fn doc(key: &Key) -> String {
 
 /// Returns the value as it may be shown.
 fn shown(secret: bool, value: String) -> String {
-    if secret && !value.is_empty() {
-        "********".to_owned()
-    } else {
-        value
-    }
+    if secret && !value.is_empty() { "********".to_owned() } else { value }
 }
 
 /// Says that a value does not fit its key. The problem is `what is wrong; what to do`.
@@ -187,39 +161,19 @@ fn refused(key: &Key, value: Result<String, String>, source: Source, problem: &s
 /// Says that there is no such key. Its value is not shown: it may be a secret whose name is mistyped.
 fn unknown(path: String, source: Source) -> ConfigError {
     let keys_of = |section: &str| {
-        let keys = KEYS
-            .iter()
-            .filter_map(|key| key.path.strip_prefix(section)?.strip_prefix('.'));
+        let keys = KEYS.iter().filter_map(|key| key.path.strip_prefix(section)?.strip_prefix('.'));
         keys.collect::<Vec<_>>().join(", ")
     };
     let sections = SECTIONS.iter().map(|(section, _)| *section);
     let (problem, advice) = if sections.clone().any(|section| section == path) {
-        (
-            "is a section and takes no value",
-            format!("its keys are {}", keys_of(&path)),
-        )
+        ("is a section and takes no value", format!("its keys are {}", keys_of(&path)))
     } else if let Some(near) = nearest(&path, KEYS.iter().map(|key| key.path)) {
         ("is no key", format!("did you mean {near}?"))
     } else {
-        match path
-            .split_once('.')
-            .filter(|(section, _)| sections.clone().any(|known| known == *section))
-        {
-            Some((section, _)) => (
-                "is no key",
-                format!("the keys of {section} are {}", keys_of(section)),
-            ),
-            None => (
-                "is no key",
-                format!("the sections are {}", sections.collect::<Vec<_>>().join(", ")),
-            ),
+        match path.split_once('.').filter(|(section, _)| sections.clone().any(|known| known == *section)) {
+            Some((section, _)) => ("is no key", format!("the keys of {section} are {}", keys_of(section))),
+            None => ("is no key", format!("the sections are {}", sections.collect::<Vec<_>>().join(", "))),
         }
     };
-    ConfigError {
-        path,
-        value: None,
-        source,
-        problem: problem.to_owned(),
-        advice,
-    }
+    ConfigError { path, value: None, source, problem: problem.to_owned(), advice }
 }

@@ -47,10 +47,6 @@ fn flatten(prefix: &str, table: &DeTable<'_>, at: &impl Fn(usize) -> Source, giv
             DeValue::Boolean(truth) => Ok(truth.to_string()),
             DeValue::Datetime(time) => Ok(time.to_string()),
         };
-        given.push(Given {
-            path,
-            value,
-            source: at(key.span().start),
-        });
+        given.push(Given { path, value, source: at(key.span().start) });
     }
 }

@@ -131,21 +131,6 @@ config! {
         /// How large the log may grow on disk before it takes no more; none is as large as the disk.
         [max_bytes] Option<ByteSize> = None, if_given(at_least(ByteSize(MIB)));
     }
-    /// Agents that live in the node.
-    agents: Agents {
-        /// How long a handler has for one event.
-        [handler_timeout] Duration = secs(30), at_least(MS);
-        /// How many events one agent has in hand at once.
-        [max_in_hand] u32 = 64, between(1, 65_536);
-        /// How long the first retry of a failed event waits; each later one waits about twice as long.
-        [retry_first] Duration = secs(1), at_least(MS);
-        /// How long a retry waits at most.
-        [retry_at_most] Duration = secs(300), at_least(MS);
-        /// How many crashes within `restarts_within` an agent survives; with one more it is quarantined.
-        [max_restarts] u32 = 5, any;
-        /// The time in which crashes are counted.
-        [restarts_within] Duration = secs(60), at_least(MS);
-    }
     /// What the node says of itself.
     telemetry: Telemetry {
         /// Which log lines are written: a level, and `target=level` for parts of the program.

@@ -10,27 +10,15 @@ use super::{
 };
 
 fn file(text: &str) -> Sources {
-    Sources {
-        file: Some(File {
-            path: "soorma.toml".into(),
-            text: text.to_owned(),
-        }),
-        ..Sources::default()
-    }
+    Sources { file: Some(File { path: "soorma.toml".into(), text: text.to_owned() }), ..Sources::default() }
 }
 
 fn env(name: &str, value: &str) -> Sources {
-    Sources {
-        env: vec![(name.to_owned(), value.to_owned())],
-        ..Sources::default()
-    }
+    Sources { env: vec![(name.to_owned(), value.to_owned())], ..Sources::default() }
 }
 
 fn flag(path: &str, value: &str) -> Sources {
-    Sources {
-        flags: vec![(path.to_owned(), value.to_owned())],
-        ..Sources::default()
-    }
+    Sources { flags: vec![(path.to_owned(), value.to_owned())], ..Sources::default() }
 }
 
 fn row(loaded: &Loaded, path: &str) -> (String, String) {
@@ -39,28 +27,15 @@ fn row(loaded: &Loaded, path: &str) -> (String, String) {
 }
 
 fn errors(sources: Sources) -> Vec<String> {
-    load(sources)
-        .expect_err("is refused")
-        .iter()
-        .map(ConfigError::to_string)
-        .collect()
+    load(sources).expect_err("is refused").iter().map(ConfigError::to_string).collect()
 }
 
 #[test]
 fn nothing_given_is_the_defaults() {
     let loaded = load(Sources::default()).unwrap();
     assert_eq!(loaded.config, Config::default());
-    assert!(
-        loaded
-            .rows
-            .iter()
-            .all(|row| row.source == Source::Default && !row.doc.is_empty())
-    );
-    let shown: Vec<String> = loaded
-        .rows
-        .iter()
-        .map(|row| format!("{}={}", row.path, row.value))
-        .collect();
+    assert!(loaded.rows.iter().all(|row| row.source == Source::Default && !row.doc.is_empty()));
+    let shown: Vec<String> = loaded.rows.iter().map(|row| format!("{}={}", row.path, row.value)).collect();
     assert_eq!(
         shown,
         [
@@ -81,12 +56,6 @@ fn nothing_given_is_the_defaults() {
             "log.retain_for=7d",
             "log.retain_events=1000000",
             "log.max_bytes=none",
-            "agents.handler_timeout=30s",
-            "agents.max_in_hand=64",
-            "agents.retry_first=1s",
-            "agents.retry_at_most=5m",
-            "agents.max_restarts=5",
-            "agents.restarts_within=1m",
             "telemetry.log=info",
             "telemetry.format=text",
         ]
@@ -111,33 +80,16 @@ fn good_values_are_read_and_shown_in_their_shortest_form() {
         ("log.max_bytes", "10GiB", "10GiB"),
         ("log.max_bytes", "1025MiB", "1025MiB"),
         ("log.max_bytes", "none", "none"),
-        (
-            "log.retain_events",
-            "18446744073709551615",
-            "18446744073709551615",
-        ),
+        ("log.retain_events", "18446744073709551615", "18446744073709551615"),
         ("bus.max_in_flight", "1_000", "1000"),
         ("edge.listen", "0.0.0.0:0", "0.0.0.0:0"),
         ("edge.listen", "[::1]:443", "[::1]:443"),
-        (
-            "node.data",
-            "/var/lib/soorma with space",
-            "/var/lib/soorma with space",
-        ),
-        (
-            "telemetry.log",
-            "warn,soorma_bus=debug,hyper=OFF",
-            "warn,soorma_bus=debug,hyper=OFF",
-        ),
+        ("node.data", "/var/lib/soorma with space", "/var/lib/soorma with space"),
+        ("telemetry.log", "warn,soorma_bus=debug,hyper=OFF", "warn,soorma_bus=debug,hyper=OFF"),
         ("telemetry.format", "json", "json"),
-        ("agents.max_restarts", "0", "0"),
     ] {
         let loaded = load(flag(path, text)).unwrap_or_else(|e| panic!("{path} = {text}: {e:?}"));
-        assert_eq!(
-            row(&loaded, path),
-            (value.to_owned(), "command line".to_owned()),
-            "{path} = {text}"
-        );
+        assert_eq!(row(&loaded, path), (value.to_owned(), "command line".to_owned()), "{path} = {text}");
         let again = load(flag(path, value)).unwrap();
         assert_eq!(again.config, loaded.config, "{value} is read as it is shown");
     }
@@ -168,11 +120,7 @@ fn bad_values_are_refused_with_what_to_write_instead() {
         ("edge.max_body_bytes", "none", SIZE),
         ("edge.max_body_bytes", "17179869184GiB", SIZE),
         ("edge.max_body_bytes", "1023", "is too small; write at least 1KiB"),
-        (
-            "edge.max_body_bytes",
-            "65MiB",
-            "is too large; write at most 64MiB",
-        ),
+        ("edge.max_body_bytes", "65MiB", "is too large; write at most 64MiB"),
         (
             "log.max_bytes",
             "all",
@@ -185,11 +133,7 @@ fn bad_values_are_refused_with_what_to_write_instead() {
         ("bus.max_in_flight", "1.0", COUNT),
         ("bus.max_in_flight", "_1", COUNT),
         ("bus.max_in_flight", "0", "is too small; write at least 1"),
-        (
-            "bus.max_in_flight",
-            "4294967296",
-            "is too large; write at most 4294967295",
-        ),
+        ("bus.max_in_flight", "4294967296", "is too large; write at most 4294967295"),
         ("edge.listen", "localhost:8080", ADDRESS),
         ("edge.listen", ":8080", ADDRESS),
         ("edge.listen", "127.0.0.1", ADDRESS),
@@ -203,10 +147,7 @@ fn bad_values_are_refused_with_what_to_write_instead() {
              trace, such as info,soorma_bus=debug",
         ),
     ] {
-        assert_eq!(
-            errors(flag(path, text)),
-            [format!("command line: {path} = '{text}' {says}")]
-        );
+        assert_eq!(errors(flag(path, text)), [format!("command line: {path} = '{text}' {says}")]);
     }
 }
 
@@ -226,18 +167,9 @@ fn flags_beat_the_environment_which_beats_the_file_which_beats_the_defaults() {
     };
     let loaded = load(sources).unwrap();
     assert_eq!(loaded.config.bus.ack_within, Duration::from_secs(3));
-    assert_eq!(
-        row(&loaded, "bus.ack_within"),
-        ("3s".into(), "command line".into())
-    );
-    assert_eq!(
-        row(&loaded, "bus.max_attempts"),
-        ("2".into(), "SOORMA__BUS__MAX_ATTEMPTS".into())
-    );
-    assert_eq!(
-        row(&loaded, "bus.tail_buffer"),
-        ("16".into(), "soorma.toml:7".into())
-    );
+    assert_eq!(row(&loaded, "bus.ack_within"), ("3s".into(), "command line".into()));
+    assert_eq!(row(&loaded, "bus.max_attempts"), ("2".into(), "SOORMA__BUS__MAX_ATTEMPTS".into()));
+    assert_eq!(row(&loaded, "bus.tail_buffer"), ("16".into(), "soorma.toml:7".into()));
     assert_eq!(row(&loaded, "node.data"), ("/srv".into(), "soorma.toml:2".into()));
     assert_eq!(row(&loaded, "log.retain_for"), ("7d".into(), "default".into()));
 }
@@ -250,14 +182,8 @@ fn every_key_is_read_from_file_environment_and_flags() {
         let (section, name) = key.path.split_once('.').unwrap();
         let variable = format!("{ENV_PREFIX}{}__{}", section.to_uppercase(), name.to_uppercase());
         for (sources, source) in [
-            (
-                file(&format!("[{section}]\n{name} = \"{value}\"\n")),
-                "soorma.toml:2".to_owned(),
-            ),
-            (
-                file(&format!("{section}.{name} = \"{value}\"\n")),
-                "soorma.toml:1".to_owned(),
-            ),
+            (file(&format!("[{section}]\n{name} = \"{value}\"\n")), "soorma.toml:2".to_owned()),
+            (file(&format!("{section}.{name} = \"{value}\"\n")), "soorma.toml:1".to_owned()),
             (env(&variable, &value), variable.clone()),
             (flag(key.path, &value), "command line".to_owned()),
         ] {
@@ -277,13 +203,10 @@ fn all_that_is_wrong_in_all_sources_is_said_at_once() {
             ("SOORMA__BUS__ACK_WITHIN".into(), "soon".into()),
             ("SOORMA__BUS__ACK_WITHN".into(), "hunter2".into()),
         ],
-        flags: vec![
-            ("edge.listen".into(), "here".into()),
-            ("log.max_bytes".into(), "1MiB".into()),
-        ],
+        flags: vec![("edge.listen".into(), "here".into()), ("log.max_bytes".into(), "1MiB".into())],
         ..file(
             "listen = \"0.0.0.0:80\"\n\n[edge]\nmax_streams = 0\nheartbeat = [1]\n[buss]\ntail_buffer = 7\n\
-             [agents.limits]\nmax = 1\n[telemetry.log]\n",
+             [bus.limits]\nmax = 1\n[telemetry.log]\n",
         )
     };
     assert_eq!(
@@ -293,8 +216,8 @@ fn all_that_is_wrong_in_all_sources_is_said_at_once() {
             "soorma.toml:4: edge.max_streams = '0' is too small; write at least 1",
             "soorma.toml:5: edge.heartbeat is a list where one value belongs; write a duration such as 500ms, 30s, 5m, 2h or 7d",
             "soorma.toml:7: buss.tail_buffer is no key; did you mean bus.tail_buffer?",
-            "soorma.toml:9: agents.limits.max is no key; the keys of agents are handler_timeout, max_in_hand, retry_first, \
-             retry_at_most, max_restarts, restarts_within",
+            "soorma.toml:9: bus.limits.max is no key; the keys of bus are max_in_flight, max_event_bytes, tail_buffer, ack_within, \
+             max_attempts",
             "soorma.toml:10: telemetry.log is a table where one value belongs; write a text",
             "SOORMA__BUS__ACK_WITHIN: bus.ack_within = 'soon' is no duration; write a duration such as 500ms, 30s, 5m, 2h or 7d",
             "SOORMA__BUS__ACK_WITHN: bus.ack_withn is no key; did you mean bus.ack_within?",
@@ -306,10 +229,8 @@ fn all_that_is_wrong_in_all_sources_is_said_at_once() {
 
 #[test]
 fn a_wrong_value_is_told_also_where_a_stronger_source_overrides_it() {
-    let sources = Sources {
-        flags: vec![("bus.ack_within".into(), "1s".into())],
-        ..file("bus.ack_within = \"soon\"")
-    };
+    let sources =
+        Sources { flags: vec![("bus.ack_within".into(), "1s".into())], ..file("bus.ack_within = \"soon\"") };
     assert_eq!(errors(sources).len(), 1);
 }
 
@@ -318,26 +239,17 @@ fn unknown_keys_get_the_nearest_one_or_what_there_is() {
     for (path, advice) in [
         ("bus.ack_whitin", "did you mean bus.ack_within?"),
         ("bus.ackwithin", "did you mean bus.ack_within?"),
-        ("agents.ack_within", "did you mean bus.ack_within?"),
+        ("edge.ack_within", "did you mean bus.ack_within?"),
         ("server.listen", "did you mean edge.listen?"),
         ("heartbeat", "did you mean edge.heartbeat?"),
         ("node", "its keys are data, drain_within"),
-        (
-            "node.colour_of_the_door",
-            "the keys of node are data, drain_within",
-        ),
-        (
-            "postgres.url",
-            "the sections are node, edge, bus, log, agents, telemetry",
-        ),
-        ("", "the sections are node, edge, bus, log, agents, telemetry"),
+        ("node.colour_of_the_door", "the keys of node are data, drain_within"),
+        ("postgres.url", "the sections are node, edge, bus, log, telemetry"),
+        ("", "the sections are node, edge, bus, log, telemetry"),
     ] {
         let errors = load(flag(path, "1")).unwrap_err();
         assert_eq!(errors.len(), 1);
-        assert_eq!(
-            (errors[0].path.as_str(), errors[0].advice.as_str()),
-            (path, advice)
-        );
+        assert_eq!((errors[0].path.as_str(), errors[0].advice.as_str()), (path, advice));
         assert_eq!(errors[0].value, None, "what an unknown key holds may be a secret");
     }
 }
@@ -350,15 +262,9 @@ fn a_file_that_is_no_toml_is_told_with_its_line_and_the_rest_is_still_looked_at(
     };
     let errors = errors(sources);
     assert!(errors[0].starts_with("soorma.toml:2: is no TOML: "), "{errors:?}");
+    assert!(errors[0].ends_with("strings stand in quotes, such as ack_within = \"30s\""), "{errors:?}");
     assert!(
-        errors[0].ends_with("strings stand in quotes, such as ack_within = \"30s\""),
-        "{errors:?}"
-    );
-    assert!(
-        errors
-            .last()
-            .unwrap()
-            .starts_with("SOORMA__EDGE__LISTEN: edge.listen = 'x' is no address"),
+        errors.last().unwrap().starts_with("SOORMA__EDGE__LISTEN: edge.listen = 'x' is no address"),
         "{errors:?}"
     );
 }
@@ -376,10 +282,7 @@ fn the_reference_is_a_file_of_all_defaults() {
     let loaded = load(file(&reference)).unwrap();
     assert_eq!(loaded.config, Config::default());
     assert!(
-        loaded
-            .rows
-            .iter()
-            .all(|row| matches!(row.source, Source::File { .. })),
+        loaded.rows.iter().all(|row| matches!(row.source, Source::File { .. })),
         "every key stands in it"
     );
     assert!(reference.contains(
@@ -392,10 +295,7 @@ fn secrets_are_masked() {
     assert_eq!(shown(true, "hunter2".into()), "********");
     assert_eq!(shown(true, String::new()), "", "that there is none is no secret");
     assert_eq!(shown(false, "30s".into()), "30s");
-    assert!(
-        KEYS.iter().all(|key| !key.secret),
-        "no key is secret yet; when one is, add it to this test"
-    );
+    assert!(KEYS.iter().all(|key| !key.secret), "no key is secret yet; when one is, add it to this test");
 }
 
 #[test]

@@ -43,13 +43,7 @@ pub enum LogFormat {
 }
 
 /// Units in milliseconds, largest first.
-const TIMES: &[(&str, u64)] = &[
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const TIMES: &[(&str, u64)] = &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Units in bytes, largest first.
 const SIZES: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
@@ -67,8 +61,7 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 
 /// Reads digits, which `_` may part.
 fn number(text: &str) -> Option<u64> {
-    text.starts_with(|c: char| c.is_ascii_digit())
-        .then(|| text.replace('_', "").parse().ok())?
+    text.starts_with(|c: char| c.is_ascii_digit()).then(|| text.replace('_', "").parse().ok())?
 }
 
 /// Writes a number with the largest unit that leaves no rest.
@@ -77,10 +70,7 @@ fn to_unit(amount: u64, units: &[(&str, u64)], of_zero: &str) -> String {
         return format!("0{of_zero}");
     }
     let unit = units.iter().find(|(_, factor)| amount.is_multiple_of(*factor));
-    unit.map_or_else(
-        || amount.to_string(),
-        |(name, factor)| format!("{}{name}", amount / factor),
-    )
+    unit.map_or_else(|| amount.to_string(), |(name, factor)| format!("{}{name}", amount / factor))
 }
 
 impl Value for Duration {
@@ -104,9 +94,7 @@ impl Value for ByteSize {
     const EXAMPLE: &'static str = "a size such as 256KiB, 1MiB or 10GiB, or a number of bytes";
 
     fn parse(text: &str) -> Result<Self, String> {
-        with_unit(text, SIZES)
-            .map(Self)
-            .ok_or_else(|| format!("is no size; write {}", Self::EXAMPLE))
+        with_unit(text, SIZES).map(Self).ok_or_else(|| format!("is no size; write {}", Self::EXAMPLE))
     }
 
     fn show(&self) -> String {
@@ -153,11 +141,7 @@ impl Value for PathBuf {
     const EXAMPLE: &'static str = "a path such as ./.soorma";
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            Err(format!("is empty; write {}", Self::EXAMPLE))
-        } else {
-            Ok(text.into())
-        }
+        if text.is_empty() { Err(format!("is empty; write {}", Self::EXAMPLE)) } else { Ok(text.into()) }
     }
 
     fn show(&self) -> String {
@@ -169,8 +153,7 @@ impl Value for SocketAddr {
     const EXAMPLE: &'static str = "an address and a port such as 127.0.0.1:8080 or [::]:8080";
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("is no address with a port; write {}", Self::EXAMPLE))
+        text.parse().map_err(|_| format!("is no address with a port; write {}", Self::EXAMPLE))
     }
 
     fn show(&self) -> String {
@@ -224,11 +207,7 @@ pub(super) fn any<T>(_: &T) -> Result<(), String> {
 /// Takes values from a least one on.
 pub(super) fn at_least<T: Value + PartialOrd>(least: T) -> impl Fn(&T) -> Result<(), String> {
     move |value| {
-        if *value < least {
-            Err(format!("is too small; write at least {}", least.show()))
-        } else {
-            Ok(())
-        }
+        if *value < least { Err(format!("is too small; write at least {}", least.show())) } else { Ok(()) }
     }
 }
 
@@ -263,11 +242,7 @@ pub(super) fn log_filter(filter: &str) -> Result<(), String> {
         Some((target, level)) => !target.trim().is_empty() && is_level(level.trim()),
         None => is_level(directive),
     };
-    match filter
-        .split(',')
-        .map(str::trim)
-        .find(|directive| !fits(directive))
-    {
+    match filter.split(',').map(str::trim).find(|directive| !fits(directive)) {
         None => Ok(()),
         Some(wrong) => Err(format!(
             "has '{wrong}', which is neither a level nor target=level; write levels off, error, warn, info, debug or trace, \

@@ -1,0 +1,137 @@
+//! The bus itself: it guards the log's door and says who a published event belongs to.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use soorma_core::{Error, ErrorCode, Event, TenantId, Topic};
+use soorma_ports::{
+    Appended, Bus, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, EventLog, EventLogError, Subscriber,
+    Subscription,
+};
+use tokio::sync::Semaphore;
+
+use crate::config::Config;
+use crate::size::json_bytes;
+use crate::subscriber::LiveStream;
+use crate::tail::Tails;
+
+/// A full bus has room again after a commit or two of the log.
+const COME_BACK: Duration = Duration::from_millis(100);
+
+/// What a feed may hold at most, since its places are made at once.
+const MAX_TAIL_BUFFER: u32 = 65_536;
+
+/// The bus of a node.
+#[derive(Debug)]
+pub struct EventBus {
+    log: Arc<dyn EventLog>,
+    config: Config,
+    places: Semaphore,
+    tails: Arc<Tails>,
+}
+
+impl EventBus {
+    /// Makes the bus over a log.
+    #[must_use]
+    pub fn new(log: Arc<dyn EventLog>, config: Config) -> Arc<Self> {
+        let config = Config {
+            max_in_flight: config.max_in_flight.max(1),
+            max_event_bytes: config.max_event_bytes.max(1),
+            tail_buffer: config.tail_buffer.clamp(1, MAX_TAIL_BUFFER),
+        };
+        Arc::new(Self {
+            log,
+            places: Semaphore::new(to_usize(config.max_in_flight)),
+            tails: Arc::new(Tails::new(to_usize(config.tail_buffer))),
+            config,
+        })
+    }
+
+    /// Reads the tail of a topic for all live streams. Runs until the log fails; dropping it stops it, and
+    /// running it again goes on where it was. Streams catch up from the log without it, and then wait for it.
+    ///
+    /// # Errors
+    /// What the log answered.
+    pub async fn run_tail(&self, topic: Topic) -> Result<Infallible, Error> {
+        self.tails.run(&*self.log, topic).await
+    }
+
+    fn fits(&self, event: &Event) -> Result<(), Error> {
+        let (size, most) = (json_bytes(event), to_usize(self.config.max_event_bytes));
+        if size <= most {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "event {} has {size} bytes; at most {most} are allowed. Keep large content elsewhere and send where it is",
+            event.id
+        )))
+    }
+}
+
+#[async_trait]
+impl Bus for EventBus {
+    async fn publish(&self, tenant: &TenantId, mut events: Vec<Event>) -> Result<Vec<Appended>, Error> {
+        let most = self.config.max_in_flight;
+        let count = match u32::try_from(events.len()) {
+            Ok(0) => return Ok(Vec::new()),
+            Ok(count) if count <= most => count,
+            _ => {
+                return Err(Error::invalid(format!("at most {most} events can be published at once")));
+            }
+        };
+        let Ok(_places) = self.places.try_acquire_many(count) else {
+            let message =
+                format!("{most} events are on their way into the log already; try again in a moment");
+            return Err(Error::new(ErrorCode::Overloaded, message).retry_after(COME_BACK));
+        };
+        for event in &mut events {
+            event.platform_tenant_id = Some(tenant.to_string());
+            self.fits(event)?;
+        }
+        Ok(self.log.append(tenant, events.into_iter().map(Arc::new).collect()).await?)
+    }
+
+    async fn join(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, Error> {
+        Ok(self.log.consumer(spec).await?)
+    }
+
+    async fn subscribe(&self, subscription: Subscription) -> Result<Box<dyn Subscriber>, EventLogError> {
+        let stream = LiveStream::open(self.log.clone(), self.tails.clone(), subscription).await?;
+        Ok(Box::new(stream))
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadLetterFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        Ok(self.log.dead_letters(tenant, filter, after, limit).await?)
+    }
+
+    async fn dead_letter(&self, tenant: &TenantId, id: u64) -> Result<DeadLetter, Error> {
+        self.log
+            .dead_letter(tenant, id)
+            .await?
+            .ok_or_else(|| Error::not_found(format!("there is no dead letter {id}")))
+    }
+
+    async fn redrive(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, Error> {
+        Ok(self.log.redrive(tenant, ids).await?)
+    }
+
+    async fn discard(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, Error> {
+        Ok(self.log.discard(tenant, ids).await?)
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        Ok(self.log.check().await?)
+    }
+}
+
+fn to_usize(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,97 @@
+//! Clauses 1 and 2 of the bus.
+
+use std::time::Duration;
+
+use soorma_bus::Config;
+use soorma_core::{Data, ErrorCode, Position, Topic};
+use soorma_ports::{Bus, EventLog, EventLogError, Reach};
+use soorma_testkit::{Call, Fault, event, tenant};
+
+use super::world::{World, settle};
+
+const TOPIC: Topic = Topic::ActionRequests;
+
+#[tokio::test(start_paused = true)]
+async fn the_tenant_of_an_event_is_the_one_that_publishes_it() {
+    let world = World::new(Config::default()).await;
+    let mut sent = event("a", TOPIC);
+    sent.platform_tenant_id = Some("somebody else".into());
+    world.bus.publish(&tenant("one"), vec![sent]).await.expect("published");
+    let page = world.log.read(&Reach::Platform, TOPIC, Position(0), 9).await.expect("read");
+    let event = &page.entries[0].event;
+    assert_eq!(event.platform_tenant_id.as_deref(), Some("one"));
+    assert_eq!(page.entries[0].tenant, tenant("one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_was_published_before_is_answered_as_before() {
+    let world = World::new(Config::default()).await;
+    let one = tenant("one");
+    let first = world.bus.publish(&one, vec![event("a", TOPIC)]).await.expect("published");
+    let again = world.bus.publish(&one, vec![event("a", TOPIC), event("b", TOPIC)]).await.expect("published");
+    assert_eq!(again[0].position, first[0].position);
+    assert_eq!((again[0].duplicate, again[1].duplicate), (true, false));
+    assert_eq!(world.bus.publish(&one, vec![]).await, Ok(vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_bus_refuses_at_once_says_when_to_come_back_and_takes_nothing() {
+    let world = World::new(Config { max_in_flight: 3, ..Config::default() }).await;
+    let one = tenant("one");
+    world.log.delay(1, Call::Append, Duration::from_secs(60));
+    let slow = world.bus.publish(&one, vec![event("a", TOPIC), event("b", TOPIC)]);
+    let others = async {
+        settle().await;
+        let refused =
+            world.bus.publish(&one, vec![event("c", TOPIC), event("d", TOPIC)]).await.expect_err("full");
+        assert_eq!(refused.code, ErrorCode::Overloaded);
+        assert!(refused.retry_after.is_some());
+        world.bus.publish(&one, vec![event("e", TOPIC)]).await.expect("there is one place left");
+    };
+    let (slow, ()) = tokio::join!(slow, others);
+    assert_eq!(slow.expect("published").len(), 2);
+    world.bus.publish(&one, vec![event("f", TOPIC)]).await.expect("the places are free again");
+    let page = world.log.read(&Reach::Platform, TOPIC, Position(0), 9).await.expect("read");
+    let ids: Vec<_> = page.entries.iter().map(|entry| entry.event.id.to_string()).collect();
+    assert_eq!(ids, ["e", "a", "b", "f"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_gives_its_places_back() {
+    let world = World::new(Config { max_in_flight: 1, ..Config::default() }).await;
+    let one = tenant("one");
+    world.log.delay(1, Call::Append, Duration::from_secs(60));
+    let gone =
+        tokio::time::timeout(Duration::from_millis(1), world.bus.publish(&one, vec![event("a", TOPIC)]))
+            .await;
+    assert!(gone.is_err());
+    world.bus.publish(&one, vec![event("b", TOPIC)]).await.expect("published");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_never_be_published_is_invalid_and_leaves_nothing_behind() {
+    let world = World::new(Config { max_in_flight: 2, max_event_bytes: 1_000, ..Config::default() }).await;
+    let one = tenant("one");
+    let many = (0..3).map(|n| event(&n.to_string(), TOPIC)).collect();
+    assert_eq!(world.bus.publish(&one, many).await.expect_err("too many").code, ErrorCode::Invalid);
+    let mut large = event("large", TOPIC);
+    large.data = Some(Data::from_value(&serde_json::json!({ "x": "y".repeat(1_000) })).expect("data"));
+    let error = world.bus.publish(&one, vec![event("small", TOPIC), large]).await.expect_err("too large");
+    assert_eq!(error.code, ErrorCode::Invalid);
+    assert!(error.message.contains("large") && error.message.contains("1000"), "{error}");
+    assert_eq!(world.log.bounds(TOPIC).await.expect("bounds").head, Position(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_fails_is_passed_on_with_a_hint_when_to_come_back() {
+    let world = World::new(Config::default()).await;
+    for failure in [EventLogError::Full("disk".into()), EventLogError::Unavailable("net".into())] {
+        world.log.on(Call::Append, Fault::Fail(failure.clone()));
+        let error = world.bus.publish(&tenant("one"), vec![event("a", TOPIC)]).await.expect_err("fails");
+        assert_eq!(error.code, ErrorCode::Unavailable);
+        assert!(error.retry_after.is_some());
+        world.log.on(Call::Check, Fault::Fail(failure));
+        assert!(world.bus.check().await.is_err());
+    }
+    assert_eq!(world.bus.check().await, Ok(()));
+}

@@ -1,0 +1,282 @@
+//! A platform that runs elsewhere, over HTTP and SSE.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use soorma_api::{
+    DeadLetterItem, DeadLetterPage, DeadLetterQuery, Handled, Health, Problem, Published, Selection,
+    StreamQuery, frame, header,
+};
+use soorma_core::{Cursor, Error, ErrorCode, Event, Scope, Topic, TreeNode};
+
+use crate::sse::Parser;
+
+/// How long a request other than a stream may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Speaks to a platform.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    scope: Scope,
+}
+
+/// What a stream is to show, and as whom.
+#[derive(Debug, Clone, Default)]
+pub struct StreamRequest {
+    /// Which topics; all where there are none.
+    pub topics: BTreeSet<Topic>,
+    /// The name of this instance.
+    pub agent_id: String,
+    /// The group to join; without one the stream shows every event.
+    pub agent_name: Option<String>,
+    /// Where to resume from; now where there is nothing.
+    pub after: Option<Cursor>,
+}
+
+/// What a stream says.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Frame {
+    /// The stream is open.
+    Connected,
+    /// An event, and the place behind it.
+    Message(Box<Event>, Option<Cursor>),
+    /// It lives.
+    Heartbeat,
+    /// The server closes it.
+    Disconnected,
+}
+
+/// An open stream.
+#[derive(Debug)]
+pub struct EventStream {
+    response: Response,
+    parser: Parser,
+    frames: VecDeque<Frame>,
+}
+
+impl Client {
+    /// Makes a client for a base address, such as `http://127.0.0.1:8080`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When it is no http address.
+    pub fn new(base: &str) -> Result<Self, Error> {
+        let wrong = |why: &str| Error::invalid(format!("'{base}' {why}; write it as http://HOST:PORT"));
+        let url: Url = base.parse().map_err(|_| wrong("is no address"))?;
+        if url.scheme() != "http" || url.host_str().is_none() {
+            return Err(wrong("is no http address"));
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .no_proxy()
+            .build()
+            .map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Self { http, base: url, scope: Scope::default() })
+    }
+
+    /// Says on whose behalf it speaks; `dev` takes this at its word.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Publishes an event; when this returns it is durable. The same id may be sent again: it is published once.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn publish(&self, event: &Event) -> Result<Published, Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            event: &'a Event,
+        }
+        self.json(self.request(Method::POST, "/v1/events/publish")?.json(&Body { event })).await
+    }
+
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn stream(&self, request: &StreamRequest) -> Result<EventStream, Error> {
+        let topics: Vec<&str> = request.topics.iter().map(|topic| topic.as_str()).collect();
+        let query = StreamQuery {
+            topics: Some(if topics.is_empty() { "*".to_owned() } else { topics.join(",") }),
+            agent_id: Some(request.agent_id.clone()),
+            agent_name: request.agent_name.clone(),
+            last_event_id: request.after.as_ref().map(ToString::to_string),
+        };
+        let request = self.request_at("/v1/events/stream", &query)?;
+        let response = self.answer(request).await?;
+        Ok(EventStream { response, parser: Parser::default(), frames: VecDeque::new() })
+    }
+
+    /// Returns the supervision tree, down to a depth, at most `limit` children of each.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn tree(&self, depth: Option<usize>, limit: Option<usize>) -> Result<TreeNode, Error> {
+        let query = soorma_api::TreeQuery { depth, limit };
+        self.json(self.request_at("/v1/runtime/tree", &query)?.timeout(TIMEOUT)).await
+    }
+
+    /// Returns how the platform is.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn health(&self) -> Result<Health, Error> {
+        self.json(self.request(Method::GET, "/health")?).await
+    }
+
+    /// Lists dead letters, a page at a time.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, Error> {
+        self.json(self.request_at("/v1/dead-letters", query)?.timeout(TIMEOUT)).await
+    }
+
+    /// Returns one dead letter with its event.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn dead_letter(&self, id: u64) -> Result<DeadLetterItem, Error> {
+        self.json(self.request(Method::GET, &format!("/v1/dead-letters/{id}"))?).await
+    }
+
+    /// Gives dead letters back to their groups.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn redrive(&self, selection: &Selection) -> Result<Handled, Error> {
+        self.json(self.request(Method::POST, "/v1/dead-letters/redrive")?.json(selection)).await
+    }
+
+    /// Drops dead letters.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn discard(&self, selection: &Selection) -> Result<Handled, Error> {
+        self.json(self.request(Method::POST, "/v1/dead-letters/discard")?.json(selection)).await
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Error> {
+        self.base.join(path).map_err(|error| Error::internal(error.to_string()))
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Error> {
+        Ok(self.sign(self.http.request(method, self.url(path)?).timeout(TIMEOUT)))
+    }
+
+    /// A GET with a query, without a time limit.
+    fn request_at<Q: Serialize>(&self, path: &str, query: &Q) -> Result<RequestBuilder, Error> {
+        let mut url = self.url(path)?;
+        if let serde_json::Value::Object(query) =
+            serde_json::to_value(query).map_err(|error| Error::internal(error.to_string()))?
+        {
+            let mut pairs = url.query_pairs_mut();
+            for (key, value) in query {
+                match value {
+                    serde_json::Value::Null => {}
+                    serde_json::Value::String(text) => drop(pairs.append_pair(&key, &text)),
+                    other => drop(pairs.append_pair(&key, &other.to_string())),
+                }
+            }
+        }
+        Ok(self.sign(self.http.get(url)))
+    }
+
+    fn sign(&self, mut request: RequestBuilder) -> RequestBuilder {
+        request = request.header(header::TENANT, self.scope.tenant.as_str());
+        for (name, value) in
+            [(header::SERVICE_TENANT, &self.scope.service_tenant), (header::USER, &self.scope.user)]
+        {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        request
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
+        let response = self.answer(request).await?;
+        response.json().await.map_err(|error| self.lost(&error))
+    }
+
+    /// Sends, and makes an error of every answer that is none of success.
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let response = request.send().await.map_err(|error| self.lost(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.map_err(|error| self.lost(&error))?;
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(problem.into()),
+            Err(_) => {
+                let base = &self.base;
+                Err(Error::new(
+                    soorma_api::code_of(status.as_u16()),
+                    format!(
+                        "{base} answered {status}, and not in the words of Soorma: is it another program?"
+                    ),
+                ))
+            }
+        }
+    }
+
+    fn lost(&self, error: &reqwest::Error) -> Error {
+        let base = self.base.as_str().trim_end_matches('/');
+        if error.is_timeout() {
+            return Error::new(ErrorCode::Timeout, format!("{base} did not answer in time"));
+        }
+        if error.is_connect() {
+            return Error::unavailable(format!(
+                "nobody answers at {base}. Start a platform with `soorma dev`, or say where one is with --url"
+            ));
+        }
+        if error.is_decode() {
+            return Error::internal(format!("{base} answered something that is not understood: {error}"));
+        }
+        Error::unavailable(format!("the connection to {base} was lost: {error}"))
+    }
+}
+
+impl EventStream {
+    /// Waits for what the stream says next; `None` when it has ended. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// When the connection is lost, or says what is no event stream.
+    pub async fn next(&mut self) -> Result<Option<Frame>, Error> {
+        loop {
+            if let Some(frame) = self.frames.pop_front() {
+                return Ok(Some(frame));
+            }
+            let lost = |error: reqwest::Error| Error::unavailable(format!("the stream was cut: {error}"));
+            let Some(bytes) = self.response.chunk().await.map_err(lost)? else { return Ok(None) };
+            let Some(events) = self.parser.feed(&bytes) else {
+                return Err(Error::internal("the stream has a line that is longer than any event"));
+            };
+            for raw in events {
+                let frame = match raw.event.as_str() {
+                    frame::CONNECTED => Frame::Connected,
+                    frame::HEARTBEAT => Frame::Heartbeat,
+                    frame::DISCONNECTED => Frame::Disconnected,
+                    frame::MESSAGE => {
+                        let event = serde_json::from_str(&raw.data).map_err(|error| {
+                            Error::internal(format!("the stream has a message that is no event: {error}"))
+                        })?;
+                        Frame::Message(Box::new(event), raw.id.and_then(|id| id.parse().ok()))
+                    }
+                    // A frame that a later server may send.
+                    _ => continue,
+                };
+                self.frames.push_back(frame);
+            }
+        }
+    }
+}

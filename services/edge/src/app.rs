@@ -1,0 +1,97 @@
+//! What the edge is built from, and what its requests share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use soorma_core::{Error, TreeNode};
+use soorma_ports::{Bus, Clock, Entropy, new_event_id};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::Config;
+use crate::groups::Groups;
+use crate::streams::Streams;
+
+/// How long a question about the log's health may take.
+const CHECK_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// What the edge is built from.
+#[derive(Clone)]
+pub struct Edge {
+    /// Where events go to and come from.
+    pub bus: Arc<dyn Bus>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Bounds and times.
+    pub config: Config,
+    /// Which event log stands below, as `/health` shows it.
+    pub adapter: String,
+    /// Shows the supervision tree.
+    pub tree: Arc<dyn Fn() -> TreeNode + Send + Sync>,
+    /// Says whether the node takes work: not while it starts or drains.
+    pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edge")
+            .field("config", &self.config)
+            .field("adapter", &self.adapter)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What requests share.
+pub(crate) struct App {
+    pub(crate) edge: Edge,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) groups: Arc<Groups>,
+    /// True from when the server closes.
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// Where group streams are run: in the future of `serve`.
+    pub(crate) members: mpsc::Sender<BoxFuture<'static, ()>>,
+}
+
+pub(crate) type Shared = Arc<App>;
+
+/// Waits until the server closes.
+pub(crate) async fn closing(stopping: &mut watch::Receiver<bool>) {
+    // That the sender is gone means the same.
+    let _closing = stopping.wait_for(|stopping| *stopping).await;
+}
+
+impl App {
+    pub(crate) fn new(
+        edge: Edge,
+        stopping: watch::Receiver<bool>,
+        members: mpsc::Sender<BoxFuture<'static, ()>>,
+    ) -> Shared {
+        let streams = Streams::new(edge.config.max_streams, edge.config.max_streams_per_tenant);
+        Arc::new(Self { edge, streams, groups: Arc::default(), stopping, members })
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.edge.config
+    }
+
+    pub(crate) fn bus(&self) -> &dyn Bus {
+        &*self.edge.bus
+    }
+
+    pub(crate) fn new_id(&self) -> soorma_core::EventId {
+        new_event_id(&*self.edge.clock, &*self.edge.entropy)
+    }
+
+    /// Asks whether events can be published, and takes silence for a no.
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        match tokio::time::timeout(CHECK_WITHIN, self.bus().check()).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::unavailable(format!(
+                "the event log did not answer within {} s",
+                CHECK_WITHIN.as_secs()
+            ))),
+        }
+    }
+}

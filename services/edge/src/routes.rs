@@ -1,0 +1,48 @@
+//! What is answered where; one file a resource.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use soorma_api::{Problem, routes as path};
+use soorma_core::ErrorCode;
+
+use crate::app::Shared;
+use crate::reply::Refusal;
+
+mod connections;
+mod dead_letters;
+mod health;
+mod publish;
+mod stream;
+mod tree;
+
+pub(crate) fn all() -> Router<Shared> {
+    Router::new()
+        .route(path::PUBLISH, post(publish::publish))
+        .route(path::STREAM, get(stream::open))
+        .route(path::CONNECTIONS, get(connections::list))
+        .route(path::DEAD_LETTERS, get(dead_letters::list))
+        .route(path::DEAD_LETTER, get(dead_letters::show))
+        .route(path::REDRIVE, post(dead_letters::redrive))
+        .route(path::DISCARD, post(dead_letters::discard))
+        .route(path::TREE, get(tree::show))
+        .route(path::HEALTH, get(health::health))
+        .route(path::LIVEZ, get(health::livez))
+        .route(path::READYZ, get(health::readyz))
+        .route(path::VERSION, get(health::version))
+        .route(path::ROOT, get(health::about))
+}
+
+pub(crate) async fn not_found() -> Response {
+    let detail = "Not Found. GET / lists what there is";
+    Refusal::from(Problem::new(ErrorCode::NotFound, detail)).into_response()
+}
+
+pub(crate) async fn method_not_allowed(request: Request) -> Response {
+    let detail = format!(
+        "Method Not Allowed: {} is not for this path; the allow header says what is",
+        request.method()
+    );
+    Refusal::from(Problem::new(ErrorCode::Invalid, detail).with_status(405)).into_response()
+}

@@ -1,0 +1,166 @@
+//! Events that a group gave up: to look at, to try again, to drop.
+
+use std::collections::BTreeSet;
+
+use axum::Extension;
+use axum::extract::{Path, Request, State};
+use axum::http::Uri;
+use axum::response::Response;
+use soorma_api::{DeadLetterItem, DeadLetterPage, DeadLetterQuery, Handled, Problem, Selection, media};
+use soorma_core::{Error, ErrorCode, Name, Scope, TenantId};
+use soorma_ports::{DeadLetter, DeadLetterFilter};
+
+use crate::app::{App, Shared};
+use crate::body;
+use crate::reply::{Refusal, json, query};
+
+const LIMIT: usize = 100;
+const MAX_LIMIT: usize = 500;
+
+pub(crate) async fn list(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let wanted: DeadLetterQuery = query(&uri)?;
+    let filter = filter(wanted.group, wanted.topic)?;
+    let limit = wanted.limit.unwrap_or(LIMIT).clamp(1, MAX_LIMIT);
+    let letters = app.bus().dead_letters(&scope.tenant, &filter, wanted.after.unwrap_or(0), limit).await?;
+    let next = (letters.len() == limit).then(|| letters.last().map(|letter| letter.id)).flatten();
+    let dead_letters = letters.into_iter().map(|letter| item(letter, false)).collect();
+    Ok(json(&DeadLetterPage { dead_letters, next }))
+}
+
+pub(crate) async fn show(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = id.parse().map_err(|_| invalid(format!("the id of a dead letter is a number, not '{id}'")))?;
+    Ok(json(&item(app.bus().dead_letter(&scope.tenant, id).await?, true)))
+}
+
+pub(crate) async fn redrive(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    handle(&app, &scope, request, Verb::Redrive).await
+}
+
+pub(crate) async fn discard(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    handle(&app, &scope, request, Verb::Discard).await
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
+    Redrive,
+    Discard,
+}
+
+impl Verb {
+    async fn on(self, app: &App, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, Error> {
+        match self {
+            Self::Redrive => app.bus().redrive(tenant, ids).await,
+            Self::Discard => app.bus().discard(tenant, ids).await,
+        }
+    }
+}
+
+async fn handle(app: &App, scope: &Scope, request: Request, verb: Verb) -> Result<Response, Refusal> {
+    body::media_type(request.headers(), &[media::JSON])?;
+    let selection: Selection = body::parse(&body::read(request, app.config()).await?)?;
+    let narrowed = selection.group.is_some() || selection.topic.is_some();
+    let handled = match selection.ids {
+        Some(ids) if !selection.all && !narrowed => these(app, &scope.tenant, verb, ids).await?,
+        None if selection.all => {
+            all(app, &scope.tenant, verb, &filter(selection.group, selection.topic)?).await?
+        }
+        _ => {
+            let usage =
+                r#"send either {"ids": [1, 2]}, or {"all": true} with "group" and "topic" if you like"#;
+            return Err(invalid(usage.into()));
+        }
+    };
+    Ok(json(&handled))
+}
+
+async fn these(app: &App, tenant: &TenantId, verb: Verb, ids: Vec<u64>) -> Result<Handled, Refusal> {
+    if ids.len() > Selection::MAX_IDS {
+        return Err(invalid(format!(
+            "{} ids are too many; send at most {} at once",
+            ids.len(),
+            Selection::MAX_IDS
+        )));
+    }
+    // In order and each once, so that a group gets its events back in order.
+    let wanted: BTreeSet<u64> = ids.into_iter().collect();
+    let ids: Vec<u64> = wanted.iter().copied().collect();
+    let done = verb.on(app, tenant, &ids).await?;
+    let there: BTreeSet<u64> = done.iter().copied().collect();
+    let missing = wanted.difference(&there).copied().collect();
+    Ok(Handled { count: done.len(), ids: done, missing })
+}
+
+/// Goes through all dead letters that were there when it began: one that fails again at once must not be found again.
+async fn all(
+    app: &App,
+    tenant: &TenantId,
+    verb: Verb,
+    filter: &DeadLetterFilter,
+) -> Result<Handled, Refusal> {
+    let began = app.edge.clock.now();
+    let (mut handled, mut after) = (Handled::default(), 0);
+    loop {
+        let page = app.bus().dead_letters(tenant, filter, after, LIMIT).await?;
+        let (Some(last), full) = (page.last().map(|letter| letter.id), page.len() == LIMIT) else {
+            break;
+        };
+        after = last;
+        let ids: Vec<u64> =
+            page.iter().filter(|letter| letter.last_at <= began).map(|letter| letter.id).collect();
+        if ids.is_empty() {
+            break;
+        }
+        let done = verb.on(app, tenant, &ids).await?;
+        handled.count += done.len();
+        handled.ids.extend(done);
+        if !full {
+            break;
+        }
+    }
+    Ok(handled)
+}
+
+fn filter(group: Option<String>, topic: Option<String>) -> Result<DeadLetterFilter, Refusal> {
+    let group = group.map(Name::new).transpose().map_err(|error| invalid(format!("group {error}")))?;
+    let topic = topic.map(|topic| topic.parse()).transpose();
+    let topic = topic.map_err(|error: soorma_core::UnknownTopic| invalid(error.to_string()))?;
+    Ok(DeadLetterFilter { group, topic })
+}
+
+fn invalid(detail: String) -> Refusal {
+    Problem::new(ErrorCode::Invalid, detail).into()
+}
+
+fn item(letter: DeadLetter, with_event: bool) -> DeadLetterItem {
+    let event = &letter.event;
+    DeadLetterItem {
+        id: letter.id,
+        group: letter.group.to_string(),
+        topic: event.topic.to_string(),
+        position: letter.position.0,
+        event_id: event.id.to_string(),
+        event_type: event.kind.clone(),
+        source: event.source.clone(),
+        cause: letter.cause,
+        attempts: letter.attempts,
+        first_at: letter.first_at,
+        last_at: letter.last_at,
+        event: with_event.then(|| (*letter.event).clone()),
+    }
+}

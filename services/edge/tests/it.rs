@@ -1,0 +1,16 @@
+//! The edge over a real socket, on the bus over the log in memory.
+
+#[cfg(test)]
+mod it {
+    pub(crate) mod http;
+    pub(crate) mod server;
+    pub(crate) mod sse;
+
+    mod access;
+    mod dead_letters;
+    mod groups;
+    mod live;
+    mod node;
+    mod publish;
+    mod recorded;
+}

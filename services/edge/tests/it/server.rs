@@ -1,0 +1,176 @@
+//! An edge on a port of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use soorma_bus::EventBus;
+use soorma_core::{ChildState, Topic, TreeNode};
+use soorma_edge::{Config, Edge, serve};
+use soorma_ports::{Clock, EventLog};
+use soorma_testkit::{FaultyLog, MemoryLog, SeededEntropy, TestClock};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::http::{PATIENCE, Reply, exchange, request};
+use super::sse::Stream;
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) log: Arc<FaultyLog>,
+    pub(crate) ready: Arc<AtomicBool>,
+    /// Makes whoever shows the tree panic.
+    pub(crate) broken: Arc<AtomicBool>,
+    stop: Option<oneshot::Sender<()>>,
+    served: JoinSet<std::io::Result<()>>,
+    _tails: JoinSet<()>,
+}
+
+/// Settles nothing by time, so that a test sees what replies do.
+pub(crate) fn patient() -> Config {
+    Config { settle_after: HOUR, ack_within: HOUR, ..Config::default() }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        Self::over(config, soorma_bus::Config::default(), MemoryLog::new).await
+    }
+
+    pub(crate) async fn over(
+        config: Config,
+        bus: soorma_bus::Config,
+        log: impl FnOnce(Arc<dyn Clock>) -> Arc<MemoryLog>,
+    ) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+        let log = FaultyLog::new(log(clock.clone()));
+        let bus = EventBus::new(log.clone() as Arc<dyn EventLog>, bus);
+        let mut tails = JoinSet::new();
+        for topic in Topic::ALL {
+            let bus = bus.clone();
+            tails.spawn(async move { while bus.run_tail(topic).await.is_err() {} });
+        }
+        let ready = Arc::new(AtomicBool::new(true));
+        let is_ready = ready.clone();
+        let broken = Arc::new(AtomicBool::new(false));
+        let is_broken = broken.clone();
+        let edge = Edge {
+            bus,
+            clock,
+            entropy: Arc::new(SeededEntropy::new(4_711)),
+            config,
+            adapter: "NatsAdapter".into(),
+            tree: Arc::new(move || {
+                assert!(!is_broken.load(Ordering::SeqCst), "the tree is broken");
+                tree()
+            }),
+            ready: Arc::new(move || is_ready.load(Ordering::SeqCst)),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        let mut served = JoinSet::new();
+        served.spawn(serve(listener, edge, async move {
+            let _stopped = stopped.await;
+        }));
+        Self { address, log, ready, broken, stop: Some(stop), served, _tails: tails }
+    }
+
+    /// Tells the server to stop, without waiting for it.
+    pub(crate) fn tell_to_stop(&mut self) {
+        self.stop.take().expect("stopped once").send(()).expect("it listens");
+    }
+
+    pub(crate) async fn stopped(&mut self) {
+        let served = tokio::time::timeout(PATIENCE, self.served.join_next()).await;
+        served.expect("it stops").expect("it ran").expect("no crash").expect("no failure");
+    }
+
+    /// Waits until each planned fault has happened.
+    pub(crate) async fn until_no_fault_is_left(&self) {
+        let all_done = async {
+            while self.log.pending() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, all_done).await.expect("they happen");
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], "").await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send("POST", path, &[("content-type", "application/json")], &body.to_string()).await
+    }
+
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        exchange(self.address, &request(method, path, headers, body.as_bytes())).await
+    }
+
+    /// Publishes an event and looks that it went well.
+    pub(crate) async fn publish(&self, event: Value) {
+        self.publish_as("one", event).await;
+    }
+
+    pub(crate) async fn publish_as(&self, tenant: &str, event: Value) {
+        let headers = [("content-type", "application/json"), ("x-tenant-id", tenant)];
+        let body = json!({ "event": event }).to_string();
+        let reply = self.send("POST", "/v1/events/publish", &headers, &body).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+
+    pub(crate) async fn stream(&self, query: &str) -> Stream {
+        Stream::open(self.address, query, &[("x-tenant-id", "one")]).await
+    }
+
+    /// Opens a stream as a member of a group.
+    pub(crate) async fn member(&self, group: &str) -> Stream {
+        self.stream(&format!("topics=action-requests&agent_id={group}-1&agent_name={group}")).await
+    }
+}
+
+/// A request with an id, to any worker.
+pub(crate) fn work(id: &str) -> Value {
+    json!({
+        "id": id, "source": "asker", "type": "work.requested", "topic": "action-requests",
+        "correlation_id": format!("about-{id}"), "tenant_id": "st", "user_id": "su", "data": {"n": id},
+    })
+}
+
+pub(crate) fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| format!("e{n}")).collect()
+}
+
+/// The `n` of `en`.
+pub(crate) fn number(id: &str) -> usize {
+    id.trim_start_matches('e').parse().expect("a number")
+}
+
+/// What the tests see as the supervision tree.
+fn tree() -> TreeNode {
+    let node = |id: &str, children| TreeNode {
+        id: id.into(),
+        kind: "supervisor".into(),
+        strategy: Some("one_for_one".into()),
+        state: ChildState::Running,
+        restarts: 0,
+        depth: 0,
+        credit: 1,
+        age_seconds: 1.0,
+        restart_in_ms: None,
+        last_failure: None,
+        children,
+        more: 0,
+    };
+    let agents = (0..150).map(|n| node(&format!("agent-{n}"), vec![])).collect();
+    node("root", vec![node("bus", vec![]), node("agents", agents)])
+}

@@ -1,0 +1,293 @@
+//! A node: everything in one supervision tree.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use soorma_agents::{Agents, Runtime};
+use soorma_bus::EventBus;
+use soorma_core::{Error, Topic, TreeNode};
+use soorma_edge::Edge;
+use soorma_ports::{Bus, Clock, Entropy, EventLogError};
+use soorma_sqlite::{SqliteLog, SqliteLogConfig};
+use soorma_supervise::{
+    Backoff, ChildSpec, GaveUp, Intensity, Lifecycle, Observer, Root, Shutdown, Strategy, SupervisorSpec,
+};
+
+use crate::announcer::Announcer;
+use crate::config::Config;
+use crate::data_folder::DataFolder;
+use crate::machine::{MachineClock, MachineEntropy};
+
+/// Why a node did not start, or ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// The data folder cannot be used.
+    #[error("{0}")]
+    Data(String),
+    /// The event log cannot be opened.
+    #[error("cannot open the event log: {0}")]
+    Log(EventLogError),
+    /// The address cannot be listened on.
+    #[error("{0}")]
+    Listen(String),
+    /// The tree gave up.
+    #[error("{0}")]
+    GaveUp(#[from] GaveUp),
+}
+
+/// What a node is to do beyond its configuration.
+#[derive(Clone)]
+pub struct Options {
+    /// Whether it listens on HTTP.
+    pub edge: bool,
+    /// The seed of what is left to chance in supervision.
+    pub seed: u64,
+    /// Hears of what happens to children, besides the log lines; must return at once.
+    pub observer: Option<Observer>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { edge: true, seed: 0, observer: None }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("edge", &self.edge).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    root: Root,
+    agents: Agents,
+    bus: Arc<EventBus>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    log: Arc<SqliteLog>,
+    addr: Option<SocketAddr>,
+    ready: Arc<AtomicBool>,
+    tree: Arc<RwLock<Option<Root>>>,
+    _data: DataFolder,
+}
+
+/// What stands below the node fails together with its machine: a burst of restarts is tried, then the process ends and
+/// its own supervisor (systemd, Kubernetes) decides.
+const ROOT: Intensity = Intensity::new(5, Duration::from_secs(30));
+
+impl Node {
+    /// Starts a node; when this returns it takes work.
+    ///
+    /// # Errors
+    /// See [`NodeError`]; nothing is left running.
+    pub async fn start(config: Config, options: Options) -> Result<Self, NodeError> {
+        let clock: Arc<dyn Clock> = Arc::new(MachineClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(MachineEntropy);
+        let data = DataFolder::open(&config.node.data)?;
+        // The port is taken before the log is opened: a port in use is found before anything is done.
+        let listener = if options.edge { Some(listen(config.edge.listen)?) } else { None };
+        let log =
+            SqliteLog::open(&data.log(), log_config(&config), Arc::clone(&clock)).map_err(NodeError::Log)?;
+        let bus = EventBus::new(Arc::clone(&log) as _, bus_config(&config));
+        let ready = Arc::new(AtomicBool::new(false));
+        let (branch, agents) = Agents::new(Runtime { bus: Arc::clone(&bus) as _, clock: Arc::clone(&clock) });
+        let (observer, announcer) =
+            Announcer::new(Arc::clone(&bus) as _, Arc::clone(&clock), Arc::clone(&entropy));
+        let mut spec = SupervisorSpec::new("root", Strategy::RestForOne)
+            .intensity(ROOT)
+            .child(bus_branch(&bus))
+            .child(ChildSpec::task("announcer", move |cx| Arc::clone(&announcer).run(cx)))
+            .child(branch);
+        // The edge shows the tree that it is part of: it gets the root when there is one.
+        let tree: Arc<RwLock<Option<Root>>> = Arc::default();
+        let mut addr = None;
+        if let Some(listener) = listener {
+            addr = listener.local_addr().ok();
+            let shown = Arc::clone(&tree);
+            let up = Arc::clone(&ready);
+            let edge = Edge {
+                bus: Arc::clone(&bus) as _,
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+                config: edge_config(&config),
+                adapter: "sqlite".to_owned(),
+                tree: Arc::new(move || {
+                    let root = shown.read().unwrap_or_else(PoisonError::into_inner);
+                    root.as_ref().map_or_else(starting, Root::tree)
+                }),
+                ready: Arc::new(move || up.load(Ordering::Relaxed)),
+            };
+            spec = spec.child(edge_branch(listener, edge, config.node.drain_within));
+        }
+        let observer: Observer = match options.observer {
+            None => observer,
+            Some(other) => Arc::new(move |turn: &Lifecycle| {
+                observer(turn);
+                other(turn);
+            }),
+        };
+        let root = Root::start_with(spec, options.seed, Some(observer)).await?;
+        *tree.write().unwrap_or_else(PoisonError::into_inner) = Some(root.clone());
+        ready.store(true, Ordering::Relaxed);
+        Ok(Self { root, agents, bus, clock, entropy, log, addr, ready, tree, _data: data })
+    }
+
+    /// Returns where it listens.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.addr
+    }
+
+    /// Returns its bus.
+    pub fn bus(&self) -> Arc<dyn Bus> {
+        Arc::clone(&self.bus) as _
+    }
+
+    /// Returns the agents that it hosts, to host more.
+    pub fn agents(&self) -> &Agents {
+        &self.agents
+    }
+
+    /// Returns its supervision tree.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Returns its clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Returns its randomness.
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.entropy
+    }
+
+    /// Waits until the node ends by itself, which it does when it gives up.
+    ///
+    /// # Errors
+    /// Why it gave up.
+    pub async fn ended(&self) -> Result<(), NodeError> {
+        Ok(self.root.ended().await?)
+    }
+
+    /// Stops the node in order: no more requests, agents finish what they have in hand, the log is closed.
+    ///
+    /// # Errors
+    /// When it gave up instead.
+    pub async fn stop(self) -> Result<(), NodeError> {
+        self.ready.store(false, Ordering::Relaxed);
+        let stopped = self.root.stop().await;
+        // The edge, a part of the root, holds the root.
+        *self.tree.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.log.close().await;
+        Ok(stopped?)
+    }
+}
+
+/// What is shown before there is a tree.
+fn starting() -> TreeNode {
+    TreeNode {
+        id: "root".to_owned(),
+        kind: "supervisor".to_owned(),
+        strategy: None,
+        state: soorma_core::ChildState::Starting,
+        restarts: 0,
+        depth: 0,
+        credit: 0,
+        age_seconds: 0.0,
+        restart_in_ms: None,
+        last_failure: None,
+        children: Vec::new(),
+        more: 0,
+    }
+}
+
+fn listen(addr: SocketAddr) -> Result<TcpListener, NodeError> {
+    let listener = TcpListener::bind(addr).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => NodeError::Listen(format!(
+            "{addr} is in use by another program. Stop that one, or listen elsewhere with --listen {}:0 (port 0 takes a free one)",
+            addr.ip()
+        )),
+        _ => NodeError::Listen(format!("cannot listen on {addr}: {error}. Give another address with --listen ADDR:PORT")),
+    })?;
+    let ready = listener.set_nonblocking(true);
+    ready.map_err(|error| NodeError::Listen(format!("cannot listen on {addr}: {error}")))?;
+    Ok(listener)
+}
+
+/// `bus`: one tail reader a topic. Publishing and groups need no actor: the log does them.
+fn bus_branch(bus: &Arc<EventBus>) -> ChildSpec {
+    // A log that is away for long is no reason to give up: streams wait, and catch up.
+    let tails = SupervisorSpec::new("tails", Strategy::OneForOne)
+        .intensity(Intensity::new(10_000, Duration::from_secs(60)));
+    let tails = Topic::ALL.into_iter().fold(tails, |tails, topic| {
+        let bus = Arc::clone(bus);
+        tails.child(
+            ChildSpec::task(topic.as_str(), move |cx| {
+                let bus = Arc::clone(&bus);
+                async move {
+                    tokio::select! {
+                        ended = bus.run_tail(topic) => ended.map(|never| match never {}).map_err(Into::into),
+                        () = cx.stopping() => Ok(()),
+                    }
+                }
+            })
+            .backoff(Backoff::exponential(Duration::from_millis(50), Duration::from_secs(5))),
+        )
+    });
+    SupervisorSpec::new("bus", Strategy::RestForOne).child(tails.into()).into()
+}
+
+/// `edge`: the listener. The socket outlives a crash, so that clients queue instead of being refused.
+fn edge_branch(listener: TcpListener, edge: Edge, drain_within: Duration) -> ChildSpec {
+    let task = ChildSpec::task("listener", move |cx| {
+        let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
+        let edge = edge.clone();
+        async move {
+            soorma_edge::serve(listener?, edge, async move { cx.stopping().await }).await?;
+            Ok(())
+        }
+    });
+    SupervisorSpec::new("edge", Strategy::OneForOne).child(task.shutdown(Shutdown::Stop(drain_within))).into()
+}
+
+fn log_config(config: &Config) -> SqliteLogConfig {
+    SqliteLogConfig {
+        retain_for: config.log.retain_for,
+        retain_events: config.log.retain_events,
+        max_bytes: config.log.max_bytes.map(|size| size.0),
+    }
+}
+
+fn bus_config(config: &Config) -> soorma_bus::Config {
+    soorma_bus::Config {
+        max_in_flight: config.bus.max_in_flight,
+        max_event_bytes: config.bus.max_event_bytes.as_u32(),
+        tail_buffer: config.bus.tail_buffer,
+    }
+}
+
+fn edge_config(config: &Config) -> soorma_edge::Config {
+    let number = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    soorma_edge::Config {
+        max_body_bytes: config.edge.max_body_bytes.as_usize(),
+        max_streams: number(config.edge.max_streams),
+        max_streams_per_tenant: number(config.edge.max_streams_per_tenant),
+        heartbeat_every: config.edge.heartbeat,
+        stream_credit: number(config.edge.stream_credit),
+        settle_after: config.edge.settle_after,
+        ack_within: config.bus.ack_within,
+        max_attempts: config.bus.max_attempts,
+        ..soorma_edge::Config::default()
+    }
+}
+
+impl From<NodeError> for Error {
+    fn from(error: NodeError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
