@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ractor::{ActorCell, ActorProcessingErr, ActorRef};
 use tokio::task::{AbortHandle, JoinSet};
@@ -152,6 +154,21 @@ pub(crate) enum Stage<A: Actor> {
     Failed,
 }
 
+/// Drops the actor unless its message came to a good end. ractor tells the supervisor of an end first and drops the state
+/// afterwards: the next incarnation would find in use what the last one still holds.
+struct Hold<'a, A: Actor> {
+    stage: &'a mut Stage<A>,
+    keep: bool,
+}
+
+impl<A: Actor> Drop for Hold<'_, A> {
+    fn drop(&mut self) {
+        if !self.keep {
+            *self.stage = Stage::Failed;
+        }
+    }
+}
+
 impl<A: Actor> ractor::Actor for Shell<A> {
     type Msg = Parcel<A::Msg>;
     type State = Stage<A>;
@@ -186,10 +203,14 @@ impl<A: Actor> ractor::Actor for Shell<A> {
         stage: &mut Stage<A>,
     ) -> Result<(), ActorProcessingErr> {
         drop(parcel.place);
-        match stage {
-            Stage::Live(actor, cx) => actor.handle(parcel.message, cx).await,
-            Stage::Booting(..) | Stage::Failed => Ok(()),
-        }
+        let mut hold = Hold { stage, keep: false };
+        let done = match &mut *hold.stage {
+            Stage::Live(actor, cx) => AssertUnwindSafe(actor.handle(parcel.message, cx)).catch_unwind().await,
+            Stage::Booting(..) | Stage::Failed => Ok(Ok(())),
+        };
+        hold.keep = matches!(done, Ok(Ok(())));
+        drop(hold);
+        done.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     async fn post_stop(
@@ -197,8 +218,8 @@ impl<A: Actor> ractor::Actor for Shell<A> {
         _: ActorRef<Self::Msg>,
         stage: &mut Stage<A>,
     ) -> Result<(), ActorProcessingErr> {
-        if let Stage::Live(actor, cx) = stage {
-            actor.stop(cx).await;
+        if let Stage::Live(mut actor, mut cx) = std::mem::replace(stage, Stage::Failed) {
+            actor.stop(&mut cx).await;
         }
         Ok(())
     }

@@ -287,7 +287,9 @@ impl ractor::Actor for Supervisor {
                     state.ward.started(*key, now);
                 }
             }
-            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+            SupervisionEvent::ActorTerminated(cell, last, reason) => {
+                // What it held is free before the next incarnation starts.
+                drop(last);
                 let exit = match reason {
                     Some(reason) if reason == ractor::Signal::Kill.to_string() => {
                         Exit::Failed("killed".to_owned())

@@ -5,6 +5,7 @@ mod it {
     pub(crate) mod fixture;
 
     mod dynamic;
+    mod edges;
     mod escalation;
     mod mailbox;
     mod restart;
