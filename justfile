@@ -31,17 +31,17 @@ test:
 test-all:
     cargo test --workspace
 
-# Kill a working node N times at random moments and count what was lost.
+# Kill `soorma dev` under load N times at random moments, and the log alone as often; nothing may be lost.
 kill N="100":
-    SOORMA_KILLS={{N}} cargo test --release -p soorma-node --test it kill -- --nocapture
+    SOORMA_KILLS={{N}} cargo test --release -p soorma-cli -p soorma-sqlite --test it kill -- --nocapture
 
 # Run one benchmark, or all.
 bench NAME="":
     cargo bench -p soorma-benches {{ if NAME == "" { "" } else { "--bench " + NAME } }}
 
-# Run the first example.
+# The main job, on this folder.
 demo:
-    cargo run -p soorma-example-01-hello-world
+    cargo run --release -- demo
 
 # Build the documentation of all crates; broken links are errors.
 docs:
