@@ -1,1 +1,23 @@
+//! What the tests of the other crates stand on: a clock and randomness that follow from a seed, an event log in
+//! memory, faults, and the suite of cases that every event log passes. A dev-dependency, never more.
+#![deny(missing_docs, dead_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is test code: it may fail loudly"
+)]
 
+mod clock;
+pub mod contract;
+mod entropy;
+mod event;
+mod faulty_log;
+mod memory_log;
+
+pub use clock::TestClock;
+pub use entropy::SeededEntropy;
+pub use event::{event, name, tenant};
+pub use faulty_log::{Call, Fault, FaultyLog};
+pub use memory_log::MemoryLog;

@@ -16,9 +16,8 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn scope(&self) -> anyhow::Result<Scope> {
         let tenant = match &self.tenant {
-            Some(tenant) => {
-                TenantId::new(tenant).map_err(|error| soorma::Error::invalid(format!("--tenant '{tenant}' {error}")))?
-            }
+            Some(tenant) => TenantId::new(tenant)
+                .map_err(|error| soorma::Error::invalid(format!("--tenant '{tenant}' {error}")))?,
             None => TenantId::default(),
         };
         Ok(Scope { tenant, ..Scope::default() })

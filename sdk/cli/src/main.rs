@@ -12,7 +12,13 @@ use crate::print::Printer;
 
 /// AI agents that work together by events, each of them a supervised actor.
 #[derive(Debug, Parser)]
-#[command(name = "soorma", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "soorma",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     /// Print JSON instead of text.
     #[arg(long, global = true)]

@@ -92,7 +92,7 @@ impl Printer {
     /// Writes a table that fits the terminal.
     pub(crate) fn table(self, head: &[&str], rows: Vec<Vec<String>>) -> anyhow::Result<()> {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if !std::io::stdout().is_terminal() {
             table.force_no_tty();
         }

@@ -41,7 +41,7 @@ impl Layers {
                 let text = std::fs::read_to_string(&path).map_err(|error| {
                     Error::invalid(format!("cannot read the configuration file {}: {error}", path.display()))
                 })?;
-                Some(File { path: path.display().to_string(), text })
+                Some(File { path, text })
             }
         };
         let mut set = Vec::new();
@@ -58,7 +58,11 @@ impl Layers {
             .collect();
         load(Sources { file, env, flags: set }).map_err(|errors| {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            let what = if lines.len() == 1 { "the configuration is wrong" } else { "the configuration is wrong in several places" };
+            let what = if lines.len() == 1 {
+                "the configuration is wrong"
+            } else {
+                "the configuration is wrong in several places"
+            };
             Error::invalid(format!("{what}:\n  {}", lines.join("\n  "))).into()
         })
     }

@@ -65,7 +65,10 @@ impl Chosen {
             return Err(Error::invalid(format!("at most {} ids go in one command", Selection::MAX_IDS)));
         }
         let ids = (!self.all).then_some(self.ids);
-        Ok((Selection { ids, all: self.all, group: self.which.group, topic: self.which.topic }, self.connection))
+        Ok((
+            Selection { ids, all: self.all, group: self.which.group, topic: self.which.topic },
+            self.connection,
+        ))
     }
 }
 
@@ -131,7 +134,11 @@ fn said(printer: Printer, what: &str, handled: Handled) -> anyhow::Result<()> {
         return Ok(());
     }
     let ids: Vec<_> = handled.missing.iter().map(ToString::to_string).collect();
-    Err(Error::not_found(format!("there is no dead letter {}; list them with soorma dlq list", ids.join(", "))).into())
+    Err(Error::not_found(format!(
+        "there is no dead letter {}; list them with soorma dlq list",
+        ids.join(", ")
+    ))
+    .into())
 }
 
 fn count(n: usize) -> String {

@@ -5,7 +5,10 @@ use std::io::Read as _;
 
 use clap::Subcommand;
 use serde_json::json;
-use soorma::{Cursor, Data, Error, Event, EventId, Frame, StreamRequest, Timestamp, Topic};
+use soorma::{
+    Clock as _, Cursor, Data, Error, Event, EventId, Frame, MachineClock, MachineEntropy, StreamRequest,
+    Topic, new_event_id,
+};
 
 use crate::connection::Connection;
 use crate::print::{Printer, Tone};
@@ -76,7 +79,8 @@ pub(crate) async fn run(command: Command, printer: Printer) -> anyhow::Result<()
 }
 
 async fn publish(args: Publish, printer: Printer) -> anyhow::Result<()> {
-    let topic: Topic = args.topic.parse().map_err(|error: soorma::UnknownTopic| Error::invalid(error.to_string()))?;
+    let topic: Topic =
+        args.topic.parse().map_err(|error: soorma::UnknownTopic| Error::invalid(error.to_string()))?;
     let mut text = args.data;
     if text == "-" {
         text.clear();
@@ -85,17 +89,19 @@ async fn publish(args: Publish, printer: Printer) -> anyhow::Result<()> {
     let data = Data::from_json(&text).map_err(|error| Error::invalid(format!("--data: {error}")))?;
     let id = match args.id {
         Some(id) => EventId::new(id).map_err(|error| Error::invalid(format!("--id {error}")))?,
-        None => new_id(),
+        None => new_event_id(&MachineClock, &MachineEntropy),
     };
-    let mut event = Event::new(id, args.source, args.kind, now(), topic);
+    let mut event = Event::new(id, args.source, args.kind, MachineClock.now(), topic);
     event.data = Some(data);
-    event.correlation_id = args.correlation_id.or_else(|| Some(new_id().to_string()));
+    event.correlation_id = args.correlation_id.or_else(|| Some(event.id.to_string()));
     event.response_event = args.response_event;
     event.tenant_id = Some(args.service_tenant);
     event.user_id = Some(args.user);
     let published = args.connection.client()?.publish(&event).await?;
     if printer.is_json() {
-        printer.object(&json!({ "id": published.event_id, "topic": topic, "correlation_id": event.correlation_id }))
+        printer.object(
+            &json!({ "id": published.event_id, "topic": topic, "correlation_id": event.correlation_id }),
+        )
     } else {
         printer.line(&format!("published {} on {topic}", published.event_id))
     }
@@ -108,7 +114,9 @@ async fn tail(args: Tail, printer: Printer) -> anyhow::Result<()> {
     }
     let after: Option<Cursor> = match &args.after {
         Some(text) => Some(text.parse().map_err(|_| {
-            Error::invalid(format!("--after {text} is no position: give the `at` of an event that was shown before"))
+            Error::invalid(format!(
+                "--after {text} is no position: give the `at` of an event that was shown before"
+            ))
         })?),
         None => None,
     };

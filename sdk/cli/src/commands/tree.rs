@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use soorma::{ChildState, Error, TreeNode};
+use soorma::{ChildState, TreeNode};
 
 use crate::connection::Connection;
 use crate::print::{Printer, Tone};
@@ -41,14 +41,16 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         // Home, and all below it cleared: no flicker, nothing left of a longer table.
         printer.raw(b"\x1b[H\x1b[2J")?;
         show(printer, &tree)?;
-        printer.line(&printer.tone(Tone::Quiet, &format!("{} · every second · Ctrl-C ends", args.connection.url)))?;
+        printer.line(
+            &printer.tone(Tone::Quiet, &format!("{} · every second · Ctrl-C ends", args.connection.url)),
+        )?;
         tokio::select! {
             stop = &mut stop => return Ok(stop?),
             () = tokio::time::sleep(REFRESH) => {}
         }
         tree = match client.tree(Some(args.depth), Some(args.limit)).await {
             Ok(tree) => tree,
-            Err(error) => return Err(Error::from(error).into()),
+            Err(error) => return Err(error.into()),
         };
     }
 }

@@ -1,0 +1,202 @@
+//! Load: a bare SQLite loop, and clients that speak just enough HTTP to keep a server busy.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// How much in a second, and how long each took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rate {
+    pub(crate) per_second: f64,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) count: usize,
+}
+
+impl Rate {
+    pub(crate) fn of(mut times: Vec<Duration>, within: Duration) -> Self {
+        times.sort_unstable();
+        let at = |hundredth: usize| times.get(times.len() * hundredth / 100).copied().unwrap_or_default();
+        let count = times.len();
+        let per_second = f64::from(u32::try_from(count).unwrap()) / within.as_secs_f64();
+        Self { per_second, p50: at(50), p99: at(99), count }
+    }
+
+    pub(crate) fn max(self, other: Self) -> Self {
+        if other.per_second > self.per_second { other } else { self }
+    }
+}
+
+/// As few words as SQLite takes: threads that wait for their row to be on disk, one that commits all that wait.
+pub(crate) fn bare_sqlite(path: &Path, writers: usize, take: Duration) -> Rate {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+             CREATE TABLE events(position INTEGER PRIMARY KEY, tenant INTEGER, topic INTEGER, id TEXT, at INTEGER, envelope TEXT);
+             CREATE UNIQUE INDEX once ON events(tenant, topic, id);
+             CREATE INDEX of_tenant ON events(tenant, topic);
+             CREATE INDEX of_topic ON events(topic);",
+        )
+        .unwrap();
+    type Row = (String, tokio::sync::oneshot::Sender<()>);
+    let (sender, rows) = mpsc::sync_channel::<Row>(4_096);
+    let commits = std::thread::spawn(move || {
+        let envelope = format!("{{\"text\":\"{}\"}}", "x".repeat(420));
+        while let Ok(first) = rows.recv() {
+            let mut batch = vec![first];
+            batch.extend(rows.try_iter().take(1_023));
+            connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+            {
+                let mut insert = connection
+                    .prepare_cached(
+                        "INSERT INTO events(tenant, topic, id, at, envelope) VALUES (1, 0, ?1, 1, ?2)",
+                    )
+                    .unwrap();
+                for (id, _) in &batch {
+                    insert.execute((id, &envelope)).unwrap();
+                }
+            }
+            connection.execute_batch("COMMIT").unwrap();
+            for (_, done) in batch {
+                drop(done.send(()));
+            }
+        }
+    });
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let times = runtime.block_on(async {
+        let until = Instant::now() + take;
+        let mut tasks = tokio::task::JoinSet::new();
+        for writer in 0..writers {
+            let sender = sender.clone();
+            tasks.spawn(async move {
+                let mut times = Vec::new();
+                while Instant::now() < until {
+                    let begun = Instant::now();
+                    let (done, on_disk) = tokio::sync::oneshot::channel();
+                    sender.send((format!("0190-{writer:08}-{:012}", times.len()), done)).unwrap();
+                    on_disk.await.unwrap();
+                    times.push(begun.elapsed());
+                }
+                times
+            });
+        }
+        tasks.join_all().await.concat()
+    });
+    drop(sender);
+    commits.join().unwrap();
+    Rate::of(times, take)
+}
+
+fn post(body: &str) -> Vec<u8> {
+    let body = format!("{{\"event\":{body}}}");
+    let length = body.len();
+    format!("POST /v1/events/publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// Reads one answer; it must be a 200 with a content-length.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    loop {
+        let mut piece = [0; 4_096];
+        let n = stream.read(&mut piece).await.unwrap();
+        assert!(n > 0, "the server closed the connection");
+        buffer.extend_from_slice(&piece[..n]);
+        let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let text = std::str::from_utf8(&buffer[..head]).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200"), "{}", String::from_utf8_lossy(buffer));
+        let length = text.to_ascii_lowercase();
+        let length = length
+            .split("content-length: ")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .parse::<usize>()
+            .unwrap();
+        if buffer.len() >= head + 4 + length {
+            return;
+        }
+    }
+}
+
+/// Publishes over so many connections, one event at a time each.
+pub(crate) async fn http(
+    addr: SocketAddr,
+    connections: usize,
+    take: Duration,
+    body: fn(u64) -> String,
+) -> Rate {
+    let until = Instant::now() + take;
+    let mut tasks = tokio::task::JoinSet::new();
+    for connection in 0..connections {
+        tasks.spawn(async move {
+            let mut stream = TcpStream::connect(addr).await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let (mut times, mut buffer) = (Vec::new(), Vec::new());
+            let mut n = u64::try_from(connection).unwrap() << 40;
+            while Instant::now() < until {
+                let request = post(&body(n));
+                n += 1;
+                let begun = Instant::now();
+                stream.write_all(&request).await.unwrap();
+                answer(&mut stream, &mut buffer).await;
+                times.push(begun.elapsed());
+            }
+            times
+        });
+    }
+    Rate::of(tasks.join_all().await.concat(), take)
+}
+
+/// Publishes at a rate and reads a live stream; the times are from the request to the frame.
+pub(crate) async fn sse(addr: SocketAddr, per_second: u32, take: Duration, body: fn(u64) -> String) -> Rate {
+    let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let events = per_second * u32::try_from(take.as_secs()).unwrap();
+    let mut reader = TcpStream::connect(addr).await.unwrap();
+    reader
+        .write_all(
+            b"GET /v1/events/stream?topics=business-facts&agent_id=bench HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        )
+        .await
+        .unwrap();
+    let mut lines = BufReader::new(reader).lines();
+    while !lines.next_line().await.unwrap().unwrap().starts_with("event: connected") {}
+    let times = {
+        let sent = Arc::clone(&sent);
+        tokio::spawn(async move {
+            let mut times = Vec::new();
+            while times.len() < usize::try_from(events).unwrap() {
+                let line = lines.next_line().await.unwrap().unwrap();
+                let Some(data) = line.strip_prefix("data: {\"id\":\"") else { continue };
+                let id = data.split('"').next().unwrap();
+                let begun = sent.lock().unwrap().remove(id);
+                times.extend(begun.map(|begun| begun.elapsed()));
+            }
+            times
+        })
+    };
+    let mut writer = TcpStream::connect(addr).await.unwrap();
+    writer.set_nodelay(true).unwrap();
+    let mut tick = tokio::time::interval(Duration::from_secs(1) / per_second);
+    let mut buffer = Vec::new();
+    for n in 0..events {
+        tick.tick().await;
+        let event = body(u64::from(n));
+        let id = event.strip_prefix("{\"id\":\"").unwrap().split('"').next().unwrap().to_owned();
+        sent.lock().unwrap().insert(id, Instant::now());
+        writer.write_all(&post(&event)).await.unwrap();
+        answer(&mut writer, &mut buffer).await;
+    }
+    Rate::of(times.await.unwrap(), take)
+}

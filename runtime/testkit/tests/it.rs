@@ -1,0 +1,10 @@
+//! Tests of the testkit itself.
+#[cfg(test)]
+mod it {
+    mod clock;
+    mod entropy;
+    mod faulty_log;
+    mod fence;
+    mod memory_log;
+    mod tidy;
+}
