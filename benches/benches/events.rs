@@ -27,6 +27,15 @@ const WRITERS: [usize; 3] = [1, 64, 1_024];
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
+    // `-- http`: the load alone, for a profiler.
+    if std::env::args().any(|arg| arg == "http") {
+        let rate = runtime.block_on(publish(&folder.path().join("http"), 64));
+        println!(
+            "publish over HTTP, 64 connections: {:.0}/s, p50 {:.2?}, p99 {:.2?}",
+            rate.per_second, rate.p50, rate.p99
+        );
+        return;
+    }
     let mut rows = Vec::new();
     for writers in WRITERS {
         // In turns, and the better of two each: what else the machine does falls on both.

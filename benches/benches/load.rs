@@ -66,7 +66,7 @@ pub(crate) fn bare_sqlite(path: &Path, writers: usize, take: Duration) -> Rate {
             }
             connection.execute_batch("COMMIT").unwrap();
             for (_, done) in batch {
-                drop(done.send(()));
+                let _gone = done.send(());
             }
         }
     });

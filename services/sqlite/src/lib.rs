@@ -1,1 +1,15 @@
+//! Every store port in one SQLite file.
+//!
+//! One thread writes and commits for all who wait (`writer`), two read (`readers`), and `log` is the event log on
+//! top of them. A store that comes later sends its work to the same writer, so it shares the commits.
 
+mod config;
+mod error;
+mod log;
+mod numbers;
+mod readers;
+mod schema;
+mod writer;
+
+pub use config::SqliteLogConfig;
+pub use log::SqliteLog;

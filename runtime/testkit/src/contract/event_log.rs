@@ -115,6 +115,7 @@ contract!($ event_log_contract = event_log::EventLogHarness [
         a_release_is_never_early_and_does_not_count,
         releases_never_use_up_the_attempts,
         a_retry_that_falls_due_wakes_a_waiting_member,
+        a_member_that_comes_later_is_woken_by_a_retry_too,
         a_release_at_once_wakes_a_waiting_member,
         an_old_holder_may_ack,
         an_old_holder_may_do_nothing_else,

@@ -61,12 +61,13 @@ impl Group {
             if open.in_hand && open.due <= now.due {
                 open.in_hand = false;
                 if open.attempt >= self.max_attempts {
-                    given_up.push(*position);
+                    given_up.push((open.due, *position));
                 }
             }
         }
+        given_up.sort_unstable();
         let cause = format!("not settled within {:?}", self.ack_within);
-        given_up.into_iter().filter_map(|position| self.bury(name, position, &cause, now)).collect()
+        given_up.into_iter().filter_map(|(_, position)| self.bury(name, position, &cause, now)).collect()
     }
 
     pub(super) fn hand_out(

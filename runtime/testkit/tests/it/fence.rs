@@ -25,12 +25,7 @@ enum Sees {
 }
 
 const fn room(floor: u8, name: &'static str, folder: &'static str, sees: Sees) -> Room {
-    Room {
-        name,
-        folder,
-        floor,
-        sees,
-    }
+    Room { name, folder, floor, sees }
 }
 
 const CORE: Sees = Sees::Only(&["soorma-core"]);
@@ -89,18 +84,9 @@ fn violations(metadata: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
-        let folder = Path::new(package["manifest_path"].as_str().unwrap())
-            .parent()
-            .unwrap();
-        let folder = folder
-            .strip_prefix(root)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .replace('\\', "/");
-        let room = ROOMS
-            .iter()
-            .find(|room| room.name == name && room.folder == folder);
+        let folder = Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap();
+        let folder = folder.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+        let room = ROOMS.iter().find(|room| room.name == name && room.folder == folder);
         if room.is_none() && !folder.starts_with(EXAMPLES) {
             found.push(format!(
                 "{name} in {folder} is not in the table; give it a row in ROOMS, and one in CONTRIBUTING.md"
@@ -116,11 +102,7 @@ fn violations(metadata: &Value) -> Vec<String> {
                 may_use(if room.is_some() { name } else { EXAMPLES }, on, in_tests)
             };
             if !allowed {
-                let how = if in_tests {
-                    "in its tests"
-                } else {
-                    "in what it ships"
-                };
+                let how = if in_tests { "in its tests" } else { "in what it ships" };
                 found.push(format!("{name} may not import {on} {how}"));
             }
         }
@@ -149,12 +131,9 @@ fn may_import(room: Option<&Room>, on: &str, in_tests: bool) -> bool {
 
 /// Whether a crate of ours may use one of somebody else's.
 fn may_use(name: &str, on: &str, in_tests: bool) -> bool {
-    FENCES
-        .iter()
-        .filter(|(fenced, ..)| *fenced == on)
-        .all(|(_, ships, tests)| {
-            ships.contains(&name) || (in_tests && (tests.contains(&name) || tests.contains(&"*")))
-        })
+    FENCES.iter().filter(|(fenced, ..)| *fenced == on).all(|(_, ships, tests)| {
+        ships.contains(&name) || (in_tests && (tests.contains(&name) || tests.contains(&"*")))
+    })
 }
 
 fn metadata() -> Value {
@@ -164,21 +143,14 @@ fn metadata() -> Value {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
 fn every_import_stands_in_the_table() {
     let metadata = metadata();
-    assert!(
-        metadata["packages"].as_array().unwrap().len() >= 10,
-        "the whole workspace is looked at"
-    );
+    assert!(metadata["packages"].as_array().unwrap().len() >= 10, "the whole workspace is looked at");
     assert_eq!(violations(&metadata), Vec::<String>::new());
 }
 
@@ -188,11 +160,7 @@ fn the_table_itself_only_looks_down() {
         let Sees::Only(names) = room.sees else { continue };
         for name in names {
             let below = ROOMS.iter().find(|other| other.name == *name).expect(name);
-            assert!(
-                below.floor < room.floor,
-                "{} sees {name}, which is not below it",
-                room.name
-            );
+            assert!(below.floor < room.floor, "{} sees {name}, which is not below it", room.name);
         }
     }
 }
@@ -218,137 +186,44 @@ fn planted_violations_are_found() {
     let normal = || Value::Null;
     let dev = || json!("dev");
     for (name, folder, dependency, says) in [
-        (
-            "soorma-core",
-            "runtime/core",
-            ours("soorma-ports", normal()),
-            "upward",
-        ),
-        (
-            "soorma-core",
-            "runtime/core",
-            ours(TESTKIT, dev()),
-            "the core is tested alone",
-        ),
-        (
-            "soorma-bus",
-            "actors/bus",
-            ours("soorma-registry", normal()),
-            "sibling",
-        ),
-        (
-            "soorma-bus",
-            "actors/bus",
-            ours("soorma-sqlite", normal()),
-            "upward to a backend",
-        ),
-        (
-            "soorma-bus",
-            "actors/bus",
-            ours("soorma-sqlite", dev()),
-            "a backend in the tests of actors",
-        ),
-        (
-            "soorma-bus",
-            "actors/bus",
-            ours(TESTKIT, normal()),
-            "testkit in what ships",
-        ),
-        (
-            "soorma-bus",
-            "actors/bus",
-            ours(TESTKIT, json!("build")),
-            "testkit in what builds",
-        ),
+        ("soorma-core", "runtime/core", ours("soorma-ports", normal()), "upward"),
+        ("soorma-core", "runtime/core", ours(TESTKIT, dev()), "the core is tested alone"),
+        ("soorma-bus", "actors/bus", ours("soorma-registry", normal()), "sibling"),
+        ("soorma-bus", "actors/bus", ours("soorma-sqlite", normal()), "upward to a backend"),
+        ("soorma-bus", "actors/bus", ours("soorma-sqlite", dev()), "a backend in the tests of actors"),
+        ("soorma-bus", "actors/bus", ours(TESTKIT, normal()), "testkit in what ships"),
+        ("soorma-bus", "actors/bus", ours(TESTKIT, json!("build")), "testkit in what builds"),
         ("soorma-bus", "actors/bus", ours("soorma-bus", dev()), "itself"),
-        (
-            "soorma-sqlite",
-            "services/sqlite",
-            ours("soorma-supervise", normal()),
-            "below, but not for stores",
-        ),
-        (
-            "soorma-edge",
-            "services/edge",
-            ours("soorma-bus", normal()),
-            "below, but not for the edge",
-        ),
-        (
-            "soorma-edge",
-            "services/edge",
-            ours("soorma-sqlite", normal()),
-            "sibling",
-        ),
+        ("soorma-sqlite", "services/sqlite", ours("soorma-supervise", normal()), "below, but not for stores"),
+        ("soorma-edge", "services/edge", ours("soorma-bus", normal()), "below, but not for the edge"),
+        ("soorma-edge", "services/edge", ours("soorma-sqlite", normal()), "sibling"),
         ("soorma-node", "services/node", ours("soorma", normal()), "upward"),
-        (
-            "soorma-node",
-            "services/node",
-            ours(TESTKIT, normal()),
-            "testkit in what ships",
-        ),
-        (
-            "soorma-cli",
-            "sdk/cli",
-            ours("soorma-unheard-of", normal()),
-            "a crate without a row",
-        ),
-        (
-            "soorma-example-x",
-            "examples/x",
-            ours("soorma-node", normal()),
-            "an example sees soorma alone",
-        ),
+        ("soorma-node", "services/node", ours(TESTKIT, normal()), "testkit in what ships"),
+        ("soorma-cli", "sdk/cli", ours("soorma-unheard-of", normal()), "a crate without a row"),
+        ("soorma-example-x", "examples/x", ours("soorma-node", normal()), "an example sees soorma alone"),
         ("soorma-bus", "actors/bus", theirs("rusqlite", normal()), "fence"),
         ("soorma-bus", "actors/bus", theirs("ractor", normal()), "fence"),
-        (
-            "soorma-node",
-            "services/node",
-            theirs("anyhow", normal()),
-            "fence",
-        ),
-        (
-            "soorma-node",
-            "services/node",
-            theirs("axum", dev()),
-            "fence, also in tests",
-        ),
-        (
-            "soorma-sqlite",
-            "services/sqlite",
-            theirs("sqlx", normal()),
-            "fence",
-        ),
+        ("soorma-node", "services/node", theirs("anyhow", normal()), "fence"),
+        ("soorma-node", "services/node", theirs("axum", dev()), "fence, also in tests"),
+        ("soorma-sqlite", "services/sqlite", theirs("sqlx", normal()), "fence"),
         ("soorma-cli", "sdk/cli", theirs("reqwest", normal()), "fence"),
         ("soorma-benches", "benches", theirs("kameo", normal()), "fence"),
-        (
-            "soorma-example-x",
-            "examples/x",
-            theirs("clap", normal()),
-            "fence",
-        ),
+        ("soorma-example-x", "examples/x", theirs("clap", normal()), "fence"),
     ] {
         let on = dependency["name"].as_str().unwrap().to_owned();
         let found = violations(&house(name, folder, &[dependency]));
         assert_eq!(found.len(), 1, "{says}: {name} imports {on}: {found:?}");
-        assert!(
-            found[0].starts_with(&format!("{name} may not import {on}")),
-            "{found:?}"
-        );
+        assert!(found[0].starts_with(&format!("{name} may not import {on}")), "{found:?}");
     }
 }
 
 #[test]
 fn a_crate_that_is_not_in_the_table_is_found() {
-    for (name, folder) in [
-        ("soorma-extra", "actors/extra"),
-        ("soorma-bus", "services/bus"),
-        ("serde", "vendor/serde"),
-    ] {
+    for (name, folder) in
+        [("soorma-extra", "actors/extra"), ("soorma-bus", "services/bus"), ("serde", "vendor/serde")]
+    {
         let found = violations(&house(name, folder, &[]));
-        assert!(
-            found.len() == 1 && found[0].contains("is not in the table"),
-            "{found:?}"
-        );
+        assert!(found.len() == 1 && found[0].contains("is not in the table"), "{found:?}");
     }
 }
 
@@ -362,22 +237,10 @@ fn what_the_table_allows_is_not_reported() {
         theirs("tokio", Value::Null),
         theirs("anyhow", json!("dev")),
     ];
-    assert_eq!(
-        violations(&house("soorma-bus", "actors/bus", &bus)),
-        Vec::<String>::new()
-    );
-    let benches = [
-        ours("soorma-sqlite", Value::Null),
-        theirs("ractor", json!("dev")),
-        theirs("kameo", json!("dev")),
-    ];
-    assert_eq!(
-        violations(&house("soorma-benches", "benches", &benches)),
-        Vec::<String>::new()
-    );
+    assert_eq!(violations(&house("soorma-bus", "actors/bus", &bus)), Vec::<String>::new());
+    let benches =
+        [ours("soorma-sqlite", Value::Null), theirs("ractor", json!("dev")), theirs("kameo", json!("dev"))];
+    assert_eq!(violations(&house("soorma-benches", "benches", &benches)), Vec::<String>::new());
     let example = [ours("soorma", Value::Null), theirs("anyhow", Value::Null)];
-    assert_eq!(
-        violations(&house("soorma-example-x", "examples/x", &example)),
-        Vec::<String>::new()
-    );
+    assert_eq!(violations(&house("soorma-example-x", "examples/x", &example)), Vec::<String>::new());
 }

@@ -10,10 +10,7 @@ const MOST_LINES: usize = 500;
 const RATCHET: &[(&str, usize)] = &[];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// Returns all Rust files below a folder.
@@ -39,13 +36,8 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// Counts lines that are neither blank nor comments, up to the tests at the end of the file.
 fn lines_of_code(text: &str) -> usize {
-    let text = text
-        .split_once("#[cfg(test)]\nmod ")
-        .map_or(text, |(code, _)| code);
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("//"))
-        .count()
+    let text = text.split_once("#[cfg(test)]\nmod ").map_or(text, |(code, _)| code);
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
 }
 
 /// Whether a file holds nothing but tests.
@@ -64,16 +56,10 @@ fn files_are_short() {
         if is_test(path) {
             continue;
         }
-        let listed = RATCHET
-            .iter()
-            .find(|(name, _)| Path::new(name) == path)
-            .map(|(_, lines)| *lines);
+        let listed = RATCHET.iter().find(|(name, _)| Path::new(name) == path).map(|(_, lines)| *lines);
         let lines = lines_of_code(&std::fs::read_to_string(&file).unwrap());
         if lines > listed.unwrap_or(MOST_LINES) {
-            wrong.push(format!(
-                "{}: {lines} lines of code; part it by what it answers",
-                path.display()
-            ));
+            wrong.push(format!("{}: {lines} lines of code; part it by what it answers", path.display()));
         }
         if listed.is_some_and(|most| lines < most) {
             wrong.push(format!(
@@ -87,18 +73,9 @@ fn files_are_short() {
 
 #[test]
 fn blank_lines_comments_and_tests_do_not_count() {
-    assert_eq!(
-        lines_of_code("//! Why.\n\nfn a() {\n    // Because.\n    b();\n}\n"),
-        3
-    );
-    assert_eq!(
-        lines_of_code("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n"),
-        1
-    );
-    assert_eq!(
-        lines_of_code("fn a() {}\n#[cfg(test)]\nfn only_for_tests() {}\nfn b() {}\n"),
-        4
-    );
+    assert_eq!(lines_of_code("//! Why.\n\nfn a() {\n    // Because.\n    b();\n}\n"), 3);
+    assert_eq!(lines_of_code("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n"), 1);
+    assert_eq!(lines_of_code("fn a() {}\n#[cfg(test)]\nfn only_for_tests() {}\nfn b() {}\n"), 4);
     assert!(is_test(Path::new("runtime/core/tests/it/names.rs")));
     assert!(is_test(Path::new("services/node/src/config/tests.rs")));
     assert!(!is_test(Path::new("runtime/testkit/src/world.rs")));
@@ -112,10 +89,7 @@ fn tests_in(text: &str) -> BTreeSet<String> {
         if line.starts_with("#[") {
             attributed |= line.contains("test");
         } else if let Some((_, rest)) = line.split_once("fn ") {
-            let name: String = rest
-                .chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect();
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             if std::mem::take(&mut attributed) {
                 names.insert(name);
             }
@@ -149,11 +123,7 @@ fn bullets_without_a_test<'a>(bullets: &'a [String], tests: &BTreeSet<String>) -
         let mut quoted = bullet.split('`').skip(1).step_by(2);
         quoted.any(|name| tests.contains(name.rsplit("::").next().unwrap_or(name)))
     };
-    bullets
-        .iter()
-        .filter(|bullet| !names_one(bullet))
-        .map(String::as_str)
-        .collect()
+    bullets.iter().filter(|bullet| !names_one(bullet)).map(String::as_str).collect()
 }
 
 #[test]
@@ -166,10 +136,7 @@ fn every_rule_of_the_supervision_page_names_its_test() {
         .flat_map(|file| tests_in(&std::fs::read_to_string(file).unwrap()))
         .collect();
     let bullets = bullets(&page);
-    assert!(
-        !bullets.is_empty(),
-        "docs/supervision.md has no line that begins with `- `"
-    );
+    assert!(!bullets.is_empty(), "docs/supervision.md has no line that begins with `- `");
     assert_eq!(
         bullets_without_a_test(&bullets, &tests),
         Vec::<&str>::new(),
@@ -185,8 +152,5 @@ fn a_rule_without_a_test_is_found() {
     let page = "# Rules\n- It restarts,\n  `supervise::restart::it_restarts`.\n- It `helper`s.\n- It is wished for.\n\nText `it_restarts`.\n";
     let bullets = bullets(page);
     assert_eq!(bullets.len(), 3);
-    assert_eq!(
-        bullets_without_a_test(&bullets, &tests),
-        ["It `helper`s.", "It is wished for."]
-    );
+    assert_eq!(bullets_without_a_test(&bullets, &tests), ["It `helper`s.", "It is wished for."]);
 }

@@ -6,7 +6,7 @@ use soorma_ports::{ConsumerSpec, Delivery, DeliveryId, Settle};
 use super::EventLogHarness;
 use super::steps::{
     AT_ONCE, FACTS, REQUESTS, append, assert_nothing, dead_letters, handed, reject, release, retry, settle,
-    spec, take_one, workers,
+    spec, take_one, wait_while, workers,
 };
 
 /// Clause 3.
@@ -77,12 +77,21 @@ pub(super) async fn a_retry_that_falls_due_wakes_a_waiting_member<H: EventLogHar
     let (one, other) = (workers(&h).await, workers(&h).await);
     append(&h.log(), REQUESTS, &["a"]).await;
     let delivery = take_one(&one).await;
-    let (got, ()) = tokio::join!(other.next(1, H::UNIT * 50), async {
-        // The other is waiting for something quite different when the retry is planned.
+    let got = wait_while(&h, &other, async {
+        // The other is waiting for the end of the lease when the retry is planned.
         assert!(settle(&one, delivery.id, retry(H::UNIT * 2)).await);
         h.elapse(H::UNIT * 3).await;
     });
-    assert_eq!(got.unwrap()[0].id.attempt, 2);
+    assert_eq!(got.await.id.attempt, 2);
+}
+
+/// Clause 4.
+pub(super) async fn a_member_that_comes_later_is_woken_by_a_retry_too<H: EventLogHarness>(h: H) {
+    let member = workers(&h).await;
+    append(&h.log(), REQUESTS, &["a"]).await;
+    let delivery = take_one(&member).await;
+    assert!(settle(&member, delivery.id, retry(H::UNIT * 2)).await);
+    assert_eq!(wait_while(&h, &member, h.elapse(H::UNIT * 3)).await.id.attempt, 2);
 }
 
 /// Clause 4.
@@ -90,10 +99,8 @@ pub(super) async fn a_release_at_once_wakes_a_waiting_member<H: EventLogHarness>
     let (one, other) = (workers(&h).await, workers(&h).await);
     append(&h.log(), REQUESTS, &["a"]).await;
     let delivery = take_one(&one).await;
-    let (got, counted) =
-        tokio::join!(other.next(1, H::UNIT * 3), settle(&one, delivery.id, release(AT_ONCE)));
-    assert!(counted);
-    assert_eq!(got.unwrap()[0].id, delivery.id);
+    let got = wait_while(&h, &other, async { assert!(settle(&one, delivery.id, release(AT_ONCE)).await) });
+    assert_eq!(got.await.id, delivery.id);
 }
 
 /// Hands out an event twice; the first holder is an old one then.

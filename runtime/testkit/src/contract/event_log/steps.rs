@@ -9,6 +9,8 @@ use soorma_ports::{
     Reach, Settle, Start,
 };
 
+use tokio::task::JoinSet;
+
 use super::EventLogHarness;
 use crate::{event, name, tenant};
 
@@ -87,6 +89,26 @@ pub(super) async fn take_one(consumer: &Arc<dyn Consumer>) -> Delivery {
 
 pub(super) async fn assert_nothing(consumer: &Arc<dyn Consumer>) {
     assert_eq!(consumer.next(10, AT_ONCE).await.unwrap(), [], "nothing is to be handed out");
+}
+
+/// Has a member wait for one event while something happens, and returns what it got.
+pub(super) async fn wait_while<H: EventLogHarness>(
+    h: &H,
+    member: &Arc<dyn Consumer>,
+    happening: impl Future<Output = ()>,
+) -> Delivery {
+    // No call that was made before is left over.
+    assert_nothing(member).await;
+    let member = member.clone();
+    let mut waiting = JoinSet::new();
+    waiting.spawn(async move { member.next(1, H::UNIT * 50).await.unwrap() });
+    tokio::task::yield_now().await;
+    // Answered after the member was told that there is nothing.
+    h.log().check().await.unwrap();
+    happening.await;
+    let mut got = waiting.join_next().await.unwrap().unwrap();
+    assert_eq!(got.len(), 1, "the member waited in vain");
+    got.remove(0)
 }
 
 pub(super) async fn settle(consumer: &Arc<dyn Consumer>, id: DeliveryId, settle: Settle) -> bool {

@@ -1,0 +1,50 @@
+//! What SQLite answers, as the log's errors.
+
+use rusqlite::{Error as Sql, ErrorCode};
+use soorma_ports::EventLogError;
+
+/// Why a piece of work did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was refused before it wrote anything: an answer like any other.
+    Refused(EventLogError),
+    /// The database failed: what it has written so far is to be undone.
+    Sql(Sql),
+}
+
+impl From<Sql> for Failure {
+    fn from(error: Sql) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<EventLogError> for Failure {
+    fn from(error: EventLogError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+pub(crate) fn log_error(error: &Sql) -> EventLogError {
+    match error {
+        Sql::SqliteFailure(failure, _) => match failure.code {
+            ErrorCode::DiskFull => EventLogError::Full(error.to_string()),
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => EventLogError::Corrupt(error.to_string()),
+            _ => EventLogError::Unavailable(error.to_string()),
+        },
+        // What was read is not of the type that we write.
+        Sql::FromSqlConversionFailure(..)
+        | Sql::IntegralValueOutOfRange(..)
+        | Sql::InvalidColumnType(..)
+        | Sql::Utf8Error(..)
+        | Sql::QueryReturnedNoRows => EventLogError::Corrupt(error.to_string()),
+        _ => EventLogError::Unavailable(error.to_string()),
+    }
+}
+
+pub(crate) fn corrupt(what: &str, error: impl std::fmt::Display) -> EventLogError {
+    EventLogError::Corrupt(format!("{what}: {error}"))
+}
+
+pub(crate) fn closed() -> EventLogError {
+    EventLogError::Unavailable("it was closed".into())
+}

@@ -1,0 +1,177 @@
+//! The event log. Work that writes goes to the writer's thread, as closures over `state`; reading goes to the readers.
+//!
+//! `append`, `join`, `hand_out`, `settle` and `dead_letters` are what is done in the transaction; `member` and `follower`
+//! wait for it. Nothing polls: the writer calls those who wait after each commit (`signal`).
+
+mod append;
+mod dead_letters;
+mod follower;
+mod hand_out;
+mod join;
+mod log_clock;
+mod member;
+mod read;
+mod retention;
+mod settle;
+mod signal;
+mod state;
+
+pub(crate) use log_clock::LogClock;
+pub(crate) use state::LogState;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use soorma_core::{Event, Json, Position, TenantId, Topic};
+use soorma_ports::{
+    Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, EventLog, EventLogError,
+    Follower, Page, Reach,
+};
+use tokio::sync::watch;
+
+use crate::config::SqliteLogConfig;
+use crate::error::{closed, log_error};
+use crate::readers::Readers;
+use crate::schema::open_writer;
+use crate::writer::{Kind, Start, Writer};
+
+/// An event log in one file, for one process.
+///
+/// An append, and what is done with dead letters and groups, is synced to the disk before it is answered. Hand-outs and
+/// settlements are written before they are answered, and synced with the next append: they survive the end of the
+/// process at any moment; after a power cut the last of them may be undone, and those events are handed out again.
+///
+/// The work in hand of a former process is due at once when the log is opened, since only one process has it.
+/// Dropping the last handle, those of consumers included, commits what was accepted and ends the threads.
+pub struct SqliteLog {
+    writer: Writer,
+    readers: Arc<Readers>,
+    bounds: Vec<watch::Receiver<Bounds>>,
+    time: LogClock,
+    /// Closed when all threads have ended.
+    ended: watch::Sender<()>,
+}
+
+impl std::fmt::Debug for SqliteLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteLog").field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
+impl SqliteLog {
+    /// Opens the log in a file, or makes it. Falls due by the clock of the tokio runtime in which it is called.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is damaged, belongs to another program, or was written by a newer version.
+    pub fn open(
+        path: &Path,
+        config: SqliteLogConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, EventLogError> {
+        let connection = open_writer(path)?;
+        let time = LogClock::start(clock.now());
+        let max_bytes = config.max_bytes;
+        let (state, bounds) =
+            LogState::open(&connection, config, &time).map_err(|error| log_error(&error))?;
+        let (ended, alive) = watch::channel(());
+        let readers = Arc::new(Readers::start(path, &alive)?);
+        let writer = Writer::start(Start { connection, state, time, clock, max_bytes, alive })?;
+        Ok(Arc::new(Self { writer, readers, bounds, time, ended }))
+    }
+
+    /// Closes the file after all that was accepted; what is asked afterwards is answered `Unavailable`.
+    pub async fn close(&self) {
+        self.readers.close();
+        self.writer.close().await;
+        self.ended.closed().await;
+    }
+
+    fn watch(&self, topic: Topic) -> Result<watch::Receiver<Bounds>, EventLogError> {
+        let bounds = self.bounds.get(usize::from(topic.number())).ok_or_else(closed)?;
+        // The writer holds the other end: without it nothing new is ever seen.
+        if bounds.has_changed().is_err() { Err(closed()) } else { Ok(bounds.clone()) }
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteLog {
+    async fn append(
+        &self,
+        tenant: &TenantId,
+        events: Vec<Arc<Event>>,
+    ) -> Result<Vec<Appended>, EventLogError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Here and not in the writer, where all others would wait for it.
+        let rows: Vec<_> = events
+            .into_iter()
+            .map(|event| {
+                let envelope = event.to_json(Json::Snake);
+                (event, envelope)
+            })
+            .collect();
+        let tenant = tenant.clone();
+        self.writer.ask(Kind::Grows, move |tx| Ok(append::append(tx, &tenant, &rows)?)).await
+    }
+
+    async fn read(
+        &self,
+        reach: &Reach,
+        topic: Topic,
+        after: Position,
+        limit: usize,
+    ) -> Result<Page, EventLogError> {
+        let reach = reach.clone();
+        self.readers.read(move |connection| read::page(connection, &reach, topic, after, limit)).await
+    }
+
+    async fn bounds(&self, topic: Topic) -> Result<Bounds, EventLogError> {
+        Ok(*self.watch(topic)?.borrow())
+    }
+
+    async fn follow(&self, topic: Topic, after: Position) -> Result<Box<dyn Follower>, EventLogError> {
+        let bounds = self.watch(topic)?;
+        read::within(topic, after, *bounds.borrow())?;
+        Ok(Box::new(follower::SqliteFollower::new(self.readers.clone(), bounds, topic, after)))
+    }
+
+    async fn consumer(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, EventLogError> {
+        let (group, signal) = self.writer.ask(Kind::Synced, move |tx| join::join(tx, &spec)).await?;
+        Ok(Arc::new(member::Member::new(self.writer.clone(), self.time, group, signal)))
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadLetterFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, EventLogError> {
+        let (tenant, filter) = (tenant.clone(), filter.clone());
+        self.readers
+            .read(move |connection| dead_letters::list(connection, &tenant, &filter, after, limit))
+            .await
+    }
+
+    async fn dead_letter(&self, tenant: &TenantId, id: u64) -> Result<Option<DeadLetter>, EventLogError> {
+        let Some(before) = id.checked_sub(1) else { return Ok(None) };
+        let found = self.dead_letters(tenant, &DeadLetterFilter::default(), before, 1).await?;
+        Ok(found.into_iter().find(|letter| letter.id == id))
+    }
+
+    async fn redrive(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, EventLogError> {
+        let (tenant, ids) = (tenant.clone(), ids.to_vec());
+        self.writer.ask(Kind::Synced, move |tx| Ok(dead_letters::redrive(tx, &tenant, &ids)?)).await
+    }
+
+    async fn discard(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, EventLogError> {
+        let (tenant, ids) = (tenant.clone(), ids.to_vec());
+        self.writer.ask(Kind::Synced, move |tx| Ok(dead_letters::discard(tx, &tenant, &ids)?)).await
+    }
+
+    async fn check(&self) -> Result<(), EventLogError> {
+        self.writer.ask(Kind::Grows, |tx| tx.state.probe(tx.connection)).await
+    }
+}

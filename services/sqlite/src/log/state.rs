@@ -1,0 +1,352 @@
+//! What the writer keeps in memory of what is in the file, and what has to be told to others after a commit.
+//!
+//! The file is the truth: after anything was undone, this is read from it again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use soorma_core::{Name, TenantId, Topic};
+use soorma_ports::{Bounds, EventLogError};
+use tokio::sync::watch;
+
+use super::log_clock::LogClock;
+use super::signal::Signal;
+use crate::config::SqliteLogConfig;
+use crate::error::Failure;
+use crate::numbers::{micros, position, topic};
+
+/// How many topics there are.
+const TOPICS: usize = Topic::ALL.len();
+
+pub(crate) struct LogState {
+    pub(super) config: SqliteLogConfig,
+    pub(super) topics: Topics,
+    tenants: HashMap<TenantId, i64>,
+    pub(super) groups: BTreeMap<i64, Group>,
+    /// Which groups take a topic of a tenant.
+    takers: HashMap<(i64, Topic), Vec<i64>>,
+    signals: BTreeMap<i64, Arc<Signal>>,
+    bounds: Vec<watch::Sender<Bounds>>,
+    effects: Effects,
+    /// Whether `tenants` and `groups` are not what is in the file.
+    is_stale: bool,
+    /// Changes when another process has written to the file.
+    data_version: Option<i64>,
+    pub(super) next_retention: i64,
+    /// Why the last commit failed, until one succeeds.
+    failure: Option<EventLogError>,
+}
+
+/// Where the topics end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct TopicRow {
+    pub(super) head: i64,
+    pub(super) before_first: i64,
+    pub(super) kept: i64,
+}
+
+/// All topics; copied before a batch and put back when it is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Topics {
+    pub(super) last: i64,
+    rows: [TopicRow; TOPICS],
+    written: [TopicRow; TOPICS],
+}
+
+pub(super) struct Group {
+    pub(super) tenant: i64,
+    pub(super) ack_within: i64,
+    pub(super) max_attempts: u32,
+    pub(super) max_unsettled: i64,
+    pub(super) cursors: BTreeMap<Topic, i64>,
+    pub(super) in_hand: i64,
+    pub(super) waiting: i64,
+    /// For when the members that wait have set their timers.
+    pub(super) announced: Option<i64>,
+}
+
+/// What is told after the commit.
+#[derive(Debug, Default)]
+struct Effects {
+    /// Groups for which there may be something.
+    available: BTreeSet<i64>,
+    /// Topics of tenants that have something new.
+    appended: BTreeSet<(i64, Topic)>,
+    /// Groups in which something falls due earlier than announced.
+    due: BTreeSet<i64>,
+}
+
+impl Topics {
+    pub(super) fn of(&mut self, topic: Topic) -> &mut TopicRow {
+        // A topic's number is its place in `Topic::ALL`.
+        let place = usize::from(topic.number()) % TOPICS;
+        #[expect(clippy::indexing_slicing, reason = "the place is taken modulo the length")]
+        &mut self.rows[place]
+    }
+}
+
+impl LogState {
+    /// Reads the state, and makes what a former process had in hand due at once.
+    pub(crate) fn open(
+        connection: &Connection,
+        config: SqliteLogConfig,
+        time: &LogClock,
+    ) -> rusqlite::Result<(Self, Vec<watch::Receiver<Bounds>>)> {
+        let now = time.now();
+        connection.execute("UPDATE deliveries SET due_at = min(due_at, ?1) WHERE leased = 1", [now])?;
+        // When the clock was set back meanwhile, what waits is to wait no longer than it was told to.
+        connection.execute(
+            "UPDATE deliveries SET due_at = ?1 + (due_at - set_at), set_at = ?1 WHERE leased = 0 AND set_at > ?1",
+            [now],
+        )?;
+        let (bounds, receivers) = Topic::ALL.iter().map(|_| watch::channel(Bounds::default())).unzip();
+        let mut state = Self {
+            config,
+            topics: Topics::default(),
+            tenants: HashMap::new(),
+            groups: BTreeMap::new(),
+            takers: HashMap::new(),
+            signals: BTreeMap::new(),
+            bounds,
+            effects: Effects::default(),
+            is_stale: true,
+            data_version: None,
+            next_retention: now,
+            failure: None,
+        };
+        state.refresh(connection)?;
+        state.committed(false, time);
+        Ok((state, receivers))
+    }
+
+    /// Begins a batch.
+    pub(crate) fn begin(&mut self) -> Topics {
+        self.effects = Effects::default();
+        self.topics
+    }
+
+    /// Goes back to where a batch began, since the file did.
+    pub(crate) fn undo(&mut self, before: Topics) {
+        self.topics = before;
+        self.is_stale = true;
+    }
+
+    /// Reads from the file what is not known for sure; called in the transaction.
+    pub(crate) fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if self.data_version != Some(version) {
+            self.load_topics(connection)?;
+            self.is_stale = true;
+            self.data_version = Some(version);
+        }
+        if self.is_stale {
+            self.load_groups(connection)?;
+            self.is_stale = false;
+        }
+        Ok(())
+    }
+
+    fn load_topics(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut topics = Topics::default();
+        let mut select = connection.prepare("SELECT topic, head, before_first, kept FROM topics")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let read = TopicRow { head: row.get(1)?, before_first: row.get(2)?, kept: row.get(3)? };
+            *topics.of(topic(0, row)?) = read;
+            topics.last = topics.last.max(read.head);
+        }
+        topics.written = topics.rows;
+        self.topics = topics;
+        Ok(())
+    }
+
+    fn load_groups(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.tenants.clear();
+        self.groups.clear();
+        self.takers.clear();
+        let mut select = connection.prepare("SELECT id FROM consumers")?;
+        for id in select.query_map([], |row| row.get(0))? {
+            self.load_group(connection, id?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads one group, which is new or has changed.
+    pub(super) fn load_group(&mut self, connection: &Connection, id: i64) -> rusqlite::Result<()> {
+        if let Some(old) = self.groups.remove(&id) {
+            for topic in old.cursors.into_keys() {
+                if let Some(takers) = self.takers.get_mut(&(old.tenant, topic)) {
+                    takers.retain(|taker| *taker != id);
+                }
+            }
+        }
+        let mut group = connection
+            .prepare_cached(
+                "SELECT tenant, ack_within, max_attempts, max_unsettled FROM consumers WHERE id = ?1",
+            )?
+            .query_row([id], |row| {
+                Ok(Group {
+                    tenant: row.get(0)?,
+                    ack_within: row.get(1)?,
+                    max_attempts: row.get(2)?,
+                    max_unsettled: row.get(3)?,
+                    cursors: BTreeMap::new(),
+                    in_hand: 0,
+                    waiting: 0,
+                    announced: None,
+                })
+            })?;
+        let mut select =
+            connection.prepare_cached("SELECT topic, cursor FROM consumer_topics WHERE consumer = ?1")?;
+        let mut rows = select.query([id])?;
+        while let Some(row) = rows.next()? {
+            let topic = topic(0, row)?;
+            group.cursors.insert(topic, row.get(1)?);
+            self.takers.entry((group.tenant, topic)).or_default().push(id);
+        }
+        let mut select = connection
+            .prepare_cached("SELECT count(*) FROM deliveries WHERE consumer = ?1 AND leased = ?2")?;
+        group.in_hand = select.query_row(params![id, true], |row| row.get(0))?;
+        group.waiting = select.query_row(params![id, false], |row| row.get(0))?;
+        self.groups.insert(id, group);
+        Ok(())
+    }
+
+    /// Writes down where the topics end; the last thing in a transaction.
+    pub(crate) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        for (topic, (row, written)) in
+            Topic::ALL.into_iter().zip(self.topics.rows.into_iter().zip(self.topics.written))
+        {
+            if row != written {
+                connection
+                    .prepare_cached(
+                        "REPLACE INTO topics(topic, head, before_first, kept) VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute(params![topic.number(), row.head, row.before_first, row.kept])?;
+            }
+        }
+        self.topics.written = self.topics.rows;
+        Ok(())
+    }
+
+    /// Tells those who wait.
+    pub(crate) fn committed(&mut self, grows: bool, time: &LogClock) {
+        // That something without need of room was committed does not say that there is room.
+        if grows || !matches!(self.failure, Some(EventLogError::Full(_))) {
+            self.failure = None;
+        }
+        for (bounds, row) in self.bounds.iter().zip(self.topics.rows) {
+            let now = Bounds { before_first: position(row.before_first), head: position(row.head) };
+            bounds.send_if_modified(|bounds| std::mem::replace(bounds, now) != now);
+        }
+        let effects = std::mem::take(&mut self.effects);
+        for id in &effects.due {
+            if let (Some(group), Some(signal)) = (self.groups.get(id), self.signals.get(id)) {
+                signal.due.send_replace(group.announced.and_then(|due| time.instant(due)));
+            }
+        }
+        let takers = effects.appended.iter().filter_map(|key| self.takers.get(key)).flatten();
+        for signal in takers.chain(&effects.available).filter_map(|id| self.signals.get(id)) {
+            signal.available.notify_one();
+        }
+    }
+
+    pub(crate) fn failed(&mut self, error: &EventLogError) {
+        if matches!(error, EventLogError::Full(_)) {
+            // Something may be old enough by now.
+            self.next_retention = i64::MIN;
+        }
+        self.failure = Some(error.clone());
+    }
+
+    /// Says whether a commit would succeed; tries one if the last did not.
+    pub(crate) fn probe(&self, connection: &Connection) -> Result<(), Failure> {
+        match &self.failure {
+            None => Ok(()),
+            Some(error @ EventLogError::Corrupt(_)) => Err(error.clone().into()),
+            Some(_) => {
+                connection.execute("INSERT INTO probe(filler) VALUES (zeroblob(65536))", [])?;
+                connection.execute("DELETE FROM probe", [])?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn signal(&mut self, group: i64) -> Arc<Signal> {
+        self.signals.entry(group).or_default().clone()
+    }
+
+    pub(super) fn appended(&mut self, tenant: i64, topic: Topic) {
+        self.effects.appended.insert((tenant, topic));
+    }
+
+    /// There may be something for another member of a group.
+    pub(super) fn available(&mut self, group: i64) {
+        self.effects.available.insert(group);
+    }
+
+    /// Something of a group falls due.
+    pub(super) fn falls_due(&mut self, id: i64, due: i64) {
+        if let Some(group) = self.groups.get_mut(&id)
+            && group.announced.is_none_or(|announced| due < announced)
+        {
+            group.announced = Some(due);
+        }
+    }
+
+    /// Returns the number of a tenant, if it has one.
+    pub(super) fn known_tenant(
+        &mut self,
+        connection: &Connection,
+        tenant: &TenantId,
+    ) -> rusqlite::Result<Option<i64>> {
+        if let Some(id) = self.tenants.get(tenant) {
+            return Ok(Some(*id));
+        }
+        let id = connection
+            .prepare_cached("SELECT id FROM tenants WHERE name = ?1")?
+            .query_row([tenant.as_str()], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = id {
+            self.tenants.insert(tenant.clone(), id);
+        }
+        Ok(id)
+    }
+
+    /// Returns the number of a tenant, or gives it one.
+    pub(super) fn tenant(&mut self, connection: &Connection, tenant: &TenantId) -> rusqlite::Result<i64> {
+        if let Some(id) = self.known_tenant(connection, tenant)? {
+            return Ok(id);
+        }
+        connection.execute("INSERT INTO tenants(name) VALUES (?1)", [tenant.as_str()])?;
+        let id = connection.last_insert_rowid();
+        self.tenants.insert(tenant.clone(), id);
+        Ok(id)
+    }
+}
+
+impl Group {
+    pub(super) fn has_credit(&self) -> bool {
+        self.in_hand < self.max_unsettled
+    }
+
+    /// How long a member has, in words.
+    pub(super) fn too_late(&self) -> String {
+        format!("not settled within {:?}", Duration::from_micros(crate::numbers::unsigned(self.ack_within)))
+    }
+}
+
+/// Finds a group by its name.
+pub(super) fn group_id(connection: &Connection, tenant: i64, name: &Name) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM consumers WHERE tenant = ?1 AND name = ?2")?
+        .query_row(params![tenant, name.as_str()], |row| row.get(0))
+        .optional()
+}
+
+/// The log's time so much later.
+pub(super) fn later(now: i64, by: Duration) -> i64 {
+    now.saturating_add(micros(by))
+}
