@@ -1,6 +1,6 @@
 //! Agents, described.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use soorma_core::{Event, InvalidName, Name, TenantId, Topic};
-use soorma_ports::Start;
+use soorma_ports::{ConsumerSpec, Start};
 
 use crate::ctx::Ctx;
 use crate::handler::{Fault, Handler, Style};
@@ -52,8 +52,18 @@ impl Agent {
         self.name.as_str()
     }
 
-    pub(crate) fn topics(&self) -> BTreeSet<Topic> {
-        self.handlers.keys().map(|(topic, _)| *topic).collect()
+    /// Its group in the log.
+    pub(crate) fn group(&self) -> ConsumerSpec {
+        ConsumerSpec {
+            tenant: self.tenant.clone(),
+            group: self.name.clone(),
+            topics: self.handlers.keys().map(|(topic, _)| *topic).collect(),
+            start: self.start.clone(),
+            ack_within: self.limits.ack_within,
+            max_attempts: self.limits.max_attempts.max(1),
+            // Members of other nodes have as much again.
+            max_unsettled: u32::try_from(self.instances.capacity().saturating_mul(16)).unwrap_or(u32::MAX),
+        }
     }
 
     pub(crate) fn handler(&self, event: &Event) -> Option<&Handler> {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use soorma_ports::{Consumer, ConsumerSpec, Delivery, DeliveryId, EventLogError, Settle};
+use soorma_ports::{Consumer, Delivery, DeliveryId, EventLogError, Settle};
 use soorma_supervise::{Addr, Failure, Fatal, SupervisorHandle, TaskCx};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -90,20 +90,8 @@ impl Desk {
     /// Joins the group, however long the log is away.
     async fn join(&self) -> Result<Arc<dyn Consumer>, Failure> {
         let agent = &self.of.agent;
-        let limits = &agent.limits;
         loop {
-            let spec = ConsumerSpec {
-                tenant: agent.tenant.clone(),
-                group: agent.name.clone(),
-                topics: agent.topics(),
-                start: agent.start.clone(),
-                ack_within: limits.ack_within,
-                max_attempts: limits.max_attempts.max(1),
-                // What waits for its next attempt is not in hand; members of other nodes have as much again.
-                max_unsettled: u32::try_from(agent.instances.capacity().saturating_mul(16))
-                    .unwrap_or(u32::MAX),
-            };
-            match self.of.runtime.bus.join(spec).await {
+            match self.of.runtime.bus.join(agent.group()).await {
                 Ok(consumer) => return Ok(consumer),
                 Err(error) if error.code.may_retry() => {
                     tracing::warn!(agent = agent.name(), %error, "cannot join the group; trying again");

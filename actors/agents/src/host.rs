@@ -49,10 +49,10 @@ impl Agents {
         (branch.into(), Self { hosted: sharded, runtime })
     }
 
-    /// Hosts an agent: from now on it gets its events.
+    /// Hosts an agent: what is published after this returns, it gets.
     ///
     /// # Errors
-    /// When it handles nothing, an agent of that name and tenant is there, or the node hosts as many as it may.
+    /// When it handles nothing, an agent of that name and tenant is there, the node hosts as many as it may, or the log is away.
     pub async fn host(&self, agent: impl Into<Agent>) -> Result<(), Error> {
         let agent = agent.into();
         if agent.handlers.is_empty() {
@@ -62,6 +62,8 @@ impl Agents {
             )));
         }
         let name = agent.name().to_owned();
+        // The group is there before the agent is: its dispatcher joins it in its own time.
+        self.runtime.bus.join(agent.group()).await?;
         self.hosted.start(supervisor(agent, self.runtime.clone()).quarantine()).await.map_err(|error| {
             match error {
                 StartError::Exists => {

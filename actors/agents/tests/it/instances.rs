@@ -8,9 +8,12 @@ use soorma_core::Event;
 
 use super::world::{N, World, n, settle};
 
-/// How many handlers run at once, in all and by key, and what the most was.
+/// How many handlers run at once, by key; the most in all, and of one key.
+#[derive(Default)]
+struct Load(BTreeMap<u64, u32>, usize, u32);
+
 #[derive(Clone, Default)]
-struct Gauge(Arc<Mutex<(BTreeMap<u64, u32>, usize, u32)>>);
+struct Gauge(Arc<Mutex<Load>>);
 
 impl Gauge {
     fn enter(&self, key: u64) {

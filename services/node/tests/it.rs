@@ -1,0 +1,6 @@
+//! A node as a program that embeds it sees it. Real time: it has a disk, and may have a socket.
+
+#[cfg(test)]
+mod it {
+    mod node;
+}
