@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// How much in a second, and how long each took.
@@ -47,12 +47,16 @@ pub(crate) fn bare_sqlite(path: &Path, writers: usize, take: Duration) -> Rate {
         )
         .unwrap();
     type Row = (String, tokio::sync::oneshot::Sender<()>);
-    let (sender, rows) = mpsc::sync_channel::<Row>(4_096);
+    let (sender, mut rows) = mpsc::channel::<Row>(4_096);
     let commits = std::thread::spawn(move || {
         let envelope = format!("{{\"text\":\"{}\"}}", "x".repeat(420));
-        while let Ok(first) = rows.recv() {
+        while let Some(first) = rows.blocking_recv() {
             let mut batch = vec![first];
-            batch.extend(rows.try_iter().take(1_023));
+            while batch.len() < 1_024
+                && let Ok(next) = rows.try_recv()
+            {
+                batch.push(next);
+            }
             connection.execute_batch("BEGIN IMMEDIATE").unwrap();
             {
                 let mut insert = connection
@@ -71,7 +75,7 @@ pub(crate) fn bare_sqlite(path: &Path, writers: usize, take: Duration) -> Rate {
         }
     });
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     let times = runtime.block_on(async {
         let until = Instant::now() + take;
         let mut tasks = tokio::task::JoinSet::new();
@@ -82,7 +86,8 @@ pub(crate) fn bare_sqlite(path: &Path, writers: usize, take: Duration) -> Rate {
                 while Instant::now() < until {
                     let begun = Instant::now();
                     let (done, on_disk) = tokio::sync::oneshot::channel();
-                    sender.send((format!("0190-{writer:08}-{:012}", times.len()), done)).unwrap();
+                    let row = (format!("0190-{writer:08}-{:012}", times.len()), done);
+                    sender.send(row).await.unwrap();
                     on_disk.await.unwrap();
                     times.push(begun.elapsed());
                 }

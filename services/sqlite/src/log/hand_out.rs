@@ -5,6 +5,7 @@ use soorma_core::Topic;
 use soorma_ports::DeliveryId;
 
 use super::settle::bury;
+use super::state::Group;
 use crate::error::Failure;
 use crate::numbers::{count, position, size, topic};
 use crate::writer::Tx;
@@ -55,7 +56,7 @@ pub(super) fn hand_out(tx: &mut Tx<'_>, id: i64, max: usize) -> Result<HandedOut
         if let Some(group) = tx.state.groups.get_mut(&id) {
             group.announced = due;
         }
-    } else if is_full && tx.state.groups.get(&id).is_some_and(super::state::Group::has_credit) {
+    } else if is_full && tx.state.groups.get(&id).is_some_and(Group::has_credit) {
         // It got all that it asked for: there may be more for the next.
         tx.state.available(id);
     }
@@ -68,7 +69,7 @@ fn expire(tx: &mut Tx<'_>, id: i64) -> rusqlite::Result<()> {
     if group.in_hand == 0 {
         return Ok(());
     }
-    let (max_attempts, cause) = (group.max_attempts, group.too_late());
+    let max_attempts = group.max_attempts;
     let late = tx
         .connection
         .prepare_cached(
@@ -82,8 +83,10 @@ fn expire(tx: &mut Tx<'_>, id: i64) -> rusqlite::Result<()> {
     )?;
     let given_up: Vec<i64> =
         select.query_map(params![id, tx.now], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    for position in given_up {
-        bury(tx, id, position, &cause)?;
+    if let Some(cause) = tx.state.groups.get(&id).filter(|_| !given_up.is_empty()).map(Group::too_late) {
+        for position in given_up {
+            bury(tx, id, position, &cause)?;
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Deleting what is too old or too much, a slice at a time.
+//! Deleting what is too old or too much: a slice at a time, on the way of other work. A log that nobody uses keeps all.
 
 use rusqlite::{Connection, params};
 use soorma_core::Topic;

@@ -30,9 +30,7 @@ pub(crate) struct LogState {
     signals: BTreeMap<i64, Arc<Signal>>,
     bounds: Vec<watch::Sender<Bounds>>,
     effects: Effects,
-    /// Whether `tenants` and `groups` are not what is in the file.
-    is_stale: bool,
-    /// Changes when another process has written to the file.
+    /// What SQLite counts up when another process has written to the file; `None` when it is to be read again.
     data_version: Option<i64>,
     pub(super) next_retention: i64,
     /// Why the last commit failed, until one succeeds.
@@ -47,9 +45,8 @@ pub(super) struct TopicRow {
     pub(super) kept: i64,
 }
 
-/// All topics; copied before a batch and put back when it is undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Topics {
+#[derive(Debug, Default)]
+pub(super) struct Topics {
     pub(super) last: i64,
     rows: [TopicRow; TOPICS],
     written: [TopicRow; TOPICS],
@@ -111,7 +108,6 @@ impl LogState {
             signals: BTreeMap::new(),
             bounds,
             effects: Effects::default(),
-            is_stale: true,
             data_version: None,
             next_retention: now,
             failure: None,
@@ -122,15 +118,13 @@ impl LogState {
     }
 
     /// Begins a batch.
-    pub(crate) fn begin(&mut self) -> Topics {
+    pub(crate) fn begin(&mut self) {
         self.effects = Effects::default();
-        self.topics
     }
 
-    /// Goes back to where a batch began, since the file did.
-    pub(crate) fn undo(&mut self, before: Topics) {
-        self.topics = before;
-        self.is_stale = true;
+    /// Forgets what was read and changed, since the file has gone back.
+    pub(crate) fn undo(&mut self) {
+        self.data_version = None;
     }
 
     /// Reads from the file what is not known for sure; called in the transaction.
@@ -138,12 +132,9 @@ impl LogState {
         let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
             self.load_topics(connection)?;
-            self.is_stale = true;
-            self.data_version = Some(version);
-        }
-        if self.is_stale {
             self.load_groups(connection)?;
-            self.is_stale = false;
+            // Last: what was read in half is read again.
+            self.data_version = Some(version);
         }
         Ok(())
     }
@@ -293,6 +284,7 @@ impl LogState {
             && group.announced.is_none_or(|announced| due < announced)
         {
             group.announced = Some(due);
+            self.effects.due.insert(id);
         }
     }
 

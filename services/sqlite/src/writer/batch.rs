@@ -85,7 +85,7 @@ impl Committer {
         if works.is_empty() {
             return Ok(());
         }
-        let before = self.state.begin();
+        self.state.begin();
         let grows = works.iter().any(|work| work.kind() == Kind::Grows);
         let synced = grows || works.iter().any(|work| work.kind() == Kind::Synced);
         let mut stage = Stage::Commit;
@@ -96,7 +96,7 @@ impl Committer {
             }
             Err(error) => {
                 self.roll_back();
-                self.state.undo(before);
+                self.state.undo();
                 let error = log_error(&error);
                 self.state.failed(&error);
                 // A commit for which there is no room may succeed with less in it; a disk that fails, fails for all.
@@ -147,7 +147,7 @@ impl Committer {
         if !self.state.retention_is_due(now) {
             return;
         }
-        let before = self.state.begin();
+        self.state.begin();
         let retained = self.set_up(false, false).and_then(|()| {
             let Self { connection, state, .. } = self;
             execute(connection, "BEGIN IMMEDIATE")?;
@@ -161,7 +161,7 @@ impl Committer {
             Err(error) => {
                 tracing::warn!(%error, "retention failed, trying again later");
                 self.roll_back();
-                self.state.undo(before);
+                self.state.undo();
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use soorma_core::{Data, Event, Position, Topic};
 use soorma_ports::{ConsumerSpec, EventLog, EventLogError, Reach, Settle, Start};
 use soorma_sqlite::{SqliteLog, SqliteLogConfig};
@@ -81,6 +82,9 @@ async fn one_that_does_not_fit_does_not_spoil_its_neighbours() {
     let mut huge = event("huge", TOPIC);
     huge.data = Some(Data::from_value(&serde_json::json!({ "filler": "x".repeat(2_000_000) })).unwrap());
     let huge = Arc::new(huge);
+    // The writer cannot begin until all are sent, so they stand in one batch.
+    let meanwhile = Connection::open(world.path()).unwrap();
+    meanwhile.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut appends = JoinSet::new();
     for nth in 0..40 {
         let (log, huge) = (world.log.clone(), huge.clone());
@@ -93,6 +97,8 @@ async fn one_that_does_not_fit_does_not_spoil_its_neighbours() {
             (id, log.append(&tenant("acme"), vec![event]).await)
         });
     }
+    tokio::task::yield_now().await;
+    meanwhile.execute_batch("ROLLBACK").unwrap();
     for (id, answer) in appends.join_all().await {
         if id == "huge" {
             assert!(matches!(answer, Err(EventLogError::Full(_))), "{answer:?}");
@@ -101,6 +107,11 @@ async fn one_that_does_not_fit_does_not_spoil_its_neighbours() {
         }
     }
     assert_eq!(read(&world.log).await.len(), 36);
+    assert_eq!(
+        world.log.bounds(TOPIC).await.unwrap().head,
+        Position(36),
+        "no place was given to what was undone"
+    );
     assert_eq!(world.log.check().await, Ok(()), "there is room for what is not huge");
 }
 
@@ -134,7 +145,7 @@ async fn it_works_again_by_itself_once_there_is_room() {
     assert_eq!(world.log.check().await, Ok(()));
     let head = world.log.append(&tenant("acme"), vec![large_event("new")]).await.unwrap()[0].position;
     assert_eq!(read(&world.log).await, ["new"]);
-    assert!(head > Position(u64::try_from(answered.len()).unwrap()), "no position is given twice");
+    assert_eq!(head, Position(u64::try_from(answered.len() + 1).unwrap()), "it goes on where it stood");
 }
 
 #[tokio::test]
@@ -145,5 +156,9 @@ async fn it_works_again_when_it_may_grow() {
     let world = world.reopen().await;
     world.log.append(&tenant("acme"), vec![large_event("new")]).await.unwrap();
     assert_eq!(read(&world.log).await.len(), answered.len() + 1);
+    assert_eq!(
+        world.log.bounds(TOPIC).await.unwrap().head,
+        Position(u64::try_from(answered.len() + 1).unwrap())
+    );
     assert_eq!(world.log.check().await, Ok(()));
 }

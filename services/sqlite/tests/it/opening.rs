@@ -113,7 +113,7 @@ async fn a_closed_log_has_kept_all_and_answers_that_it_is_closed() {
     assert!(closed(world.log.check().await.unwrap_err()));
     world.log.close().await;
     assert!(!world.path().with_extension("db-wal").exists(), "the write-ahead log is gone");
-    assert_eq!(count(&*open(&world.path()).unwrap()).await, 1);
+    assert_eq!(count(&open(&world.path()).unwrap()).await, 1);
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn what_was_accepted_before_a_close_is_answered() {
     world.log.close().await;
     let answered = appends.join_all().await.into_iter().filter(|is_ok| *is_ok).count();
     assert!(answered > 0, "those that were accepted before are done");
-    assert_eq!(count(&*open(&world.path()).unwrap()).await, answered);
+    assert_eq!(count(&open(&world.path()).unwrap()).await, answered);
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn a_log_that_was_dropped_keeps_what_it_accepted() {
         matches!(ended, Err(EventLogError::Unavailable(_))),
         "a follower does not keep it open: {ended:?}"
     );
-    assert_eq!(count(&*open(&folder.path().join("log.db")).unwrap()).await, 11);
+    assert_eq!(count(&open(&folder.path().join("log.db")).unwrap()).await, 11);
 }
 
 #[tokio::test]
@@ -174,4 +174,20 @@ async fn what_was_in_hand_is_due_at_once_and_keeps_its_attempts() {
     let world = world.reopen().await;
     let member = world.log.consumer(spec).await.unwrap();
     assert_eq!(member.next(1, Duration::ZERO).await.unwrap()[0].id.attempt, 2);
+}
+
+#[tokio::test]
+async fn two_logs_on_one_file_do_each_other_no_harm() {
+    let world = World::new(SqliteLogConfig::default());
+    let other = open(&world.path()).unwrap();
+    let mut positions = std::collections::BTreeSet::new();
+    for nth in 0..20 {
+        let log = if nth % 3 == 0 { &other } else { &world.log };
+        let batch = vec![Arc::new(event(&format!("e{nth}"), TOPIC))];
+        let appended = log.append(&tenant("acme"), batch.clone()).await.unwrap();
+        assert!(!appended[0].duplicate && positions.insert(appended[0].position));
+        let again = if nth % 2 == 0 { &other } else { &world.log };
+        assert!(again.append(&tenant("acme"), batch).await.unwrap()[0].duplicate);
+    }
+    assert_eq!((count(&world.log).await, count(&other).await), (20, 20));
 }

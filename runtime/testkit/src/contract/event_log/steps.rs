@@ -106,7 +106,9 @@ pub(super) async fn wait_while<H: EventLogHarness>(
     // Answered after the member was told that there is nothing.
     h.log().check().await.unwrap();
     happening.await;
-    let mut got = waiting.join_next().await.unwrap().unwrap();
+    // Before anything else falls due that could wake it.
+    let woken = tokio::time::timeout(H::UNIT / 2, waiting.join_next()).await;
+    let mut got = woken.expect("a waiting member is woken at once").unwrap().unwrap();
     assert_eq!(got.len(), 1, "the member waited in vain");
     got.remove(0)
 }
