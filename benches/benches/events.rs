@@ -46,6 +46,7 @@ fn main() {
                 &folder.path().join(format!("bare-{writers}-{turn}.db")),
                 writers,
                 TAKE,
+                id,
             ));
             let path = folder.path().join(format!("ours-{writers}-{turn}.db"));
             ours = ours.max(runtime.block_on(append(&path, writers)));
@@ -60,7 +61,7 @@ fn main() {
             rows.push(row("publish over HTTP, 64 connections", over_http, bare, "15,000/s or 0.45 of it"));
         }
     }
-    let bare = load::bare_sqlite(&folder.path().join("bare-deliver.db"), 64, TAKE);
+    let bare = load::bare_sqlite(&folder.path().join("bare-deliver.db"), 64, TAKE, id);
     let delivered = runtime.block_on(deliver(&folder.path().join("deliver.db")));
     rows.push(row("deliver to a group and settle", delivered, bare, "–"));
     print!("{}", table(&["figure", "ours", "p50", "p99", "bare SQLite", "ratio", "goal"], &rows));
@@ -88,11 +89,13 @@ fn row(name: &str, ours: Rate, bare: Rate, goal: &str) -> Vec<String> {
     ]
 }
 
+fn id(n: u64) -> String {
+    let random = [n.to_be_bytes().as_slice(), &[0, 0]].concat().try_into().unwrap();
+    EventId::uuid_v7(MachineClock.now().unix_ms(), &random).to_string()
+}
+
 fn event(n: u64) -> Event {
-    let id = EventId::uuid_v7(
-        MachineClock.now().unix_ms(),
-        &[n.to_be_bytes().as_slice(), &[0, 0]].concat().try_into().unwrap(),
-    );
+    let id = EventId::new(id(n)).unwrap();
     let mut event = Event::new(id, "bench", "bench.event", MachineClock.now(), Topic::BusinessFacts);
     event.data =
         Some(soorma_core::Data::from_json(&format!("{{\"text\":\"{}\"}}", "x".repeat(200))).unwrap());

@@ -35,7 +35,8 @@ impl Rate {
 }
 
 /// As few words as SQLite takes: threads that wait for their row to be on disk, one that commits all that wait.
-pub(crate) fn bare_sqlite(path: &Path, writers: usize, take: Duration) -> Rate {
+/// The ids are of the kind that ours are: an index takes those that grow with time better than others.
+pub(crate) fn bare_sqlite(path: &Path, writers: usize, take: Duration, id: fn(u64) -> String) -> Rate {
     let connection = rusqlite::Connection::open(path).unwrap();
     connection
         .execute_batch(
@@ -86,7 +87,7 @@ pub(crate) fn bare_sqlite(path: &Path, writers: usize, take: Duration) -> Rate {
                 while Instant::now() < until {
                     let begun = Instant::now();
                     let (done, on_disk) = tokio::sync::oneshot::channel();
-                    let row = (format!("0190-{writer:08}-{:012}", times.len()), done);
+                    let row = (id(u64::try_from(writer << 32 | times.len()).unwrap()), done);
                     sender.send(row).await.unwrap();
                     on_disk.await.unwrap();
                     times.push(begun.elapsed());
