@@ -2,13 +2,16 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Completes at the first Ctrl-C or SIGTERM.
-pub(crate) async fn asked_to_stop() -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Completes at the first Ctrl-C or SIGTERM after the call: what comes before the first poll is not missed.
+pub(crate) fn asked_to_stop() -> impl Future<Output = std::io::Result<()>> {
+    let interrupt = signal(SignalKind::interrupt());
+    let terminate = signal(SignalKind::terminate());
+    async move {
+        let (mut interrupt, mut terminate) = (interrupt?, terminate?);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -204,7 +204,12 @@ impl Client {
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
         let response = self.answer(request).await?;
-        response.json().await.map_err(|error| self.lost(&error))
+        // What is cut was lost on the way; only what came whole can be wrong.
+        let body = response.bytes().await.map_err(|error| self.lost(&error))?;
+        serde_json::from_slice(&body).map_err(|error| {
+            let base = self.base.as_str().trim_end_matches('/');
+            Error::internal(format!("{base} answered something that is not understood: {error}"))
+        })
     }
 
     /// Sends, and makes an error of every answer that is none of success.
@@ -238,9 +243,6 @@ impl Client {
             return Error::unavailable(format!(
                 "nobody answers at {base}. Start a platform with `soorma dev`, or say where one is with --url"
             ));
-        }
-        if error.is_decode() {
-            return Error::internal(format!("{base} answered something that is not understood: {error}"));
         }
         Error::unavailable(format!("the connection to {base} was lost: {error}"))
     }

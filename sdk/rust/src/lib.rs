@@ -16,8 +16,13 @@ pub use soorma_core::{
     ChildState, Cursor, Data, Error, ErrorCode, Event, EventDraft, EventId, Json, Name, Position, Scope,
     TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
 };
-pub use soorma_ports::{Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Settle, Entropy, Start, Subscriber, Subscription, new_event_id};
+pub use soorma_ports::{
+    Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, Settle, Start, Subscriber, Subscription,
+    new_event_id,
+};
 pub use soorma_supervise::Intensity;
 
 #[cfg(feature = "embedded")]
-pub use soorma_node::{GaveUp, Lifecycle, MachineClock, MachineEntropy, Node, NodeError, Observer, Options, Root, Turn, config};
+pub use soorma_node::{
+    GaveUp, Lifecycle, MachineClock, MachineEntropy, Node, NodeError, Observer, Options, Root, Turn, config,
+};

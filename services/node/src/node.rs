@@ -27,7 +27,7 @@ pub enum NodeError {
     #[error("{0}")]
     Data(String),
     /// The event log cannot be opened.
-    #[error("cannot open the event log: {0}")]
+    #[error("cannot open the event log: {0}{advice}", advice = advice(.0))]
     Log(EventLogError),
     /// The address cannot be listened on.
     #[error("{0}")]
@@ -286,8 +286,22 @@ fn edge_config(config: &Config) -> soorma_edge::Config {
     }
 }
 
+/// Says what to do where the log itself does not know.
+fn advice(error: &EventLogError) -> &'static str {
+    match error {
+        EventLogError::Corrupt(_) => {
+            ". Nothing was changed: put a copy in its place, or start anew in another folder with --data DIR"
+        }
+        _ => "",
+    }
+}
+
 impl From<NodeError> for Error {
     fn from(error: NodeError) -> Self {
-        Self::unavailable(error.to_string())
+        let message = error.to_string();
+        match error {
+            NodeError::Log(error) => Self { message, ..Self::from(error) },
+            NodeError::Data(_) | NodeError::Listen(_) | NodeError::GaveUp(_) => Self::unavailable(message),
+        }
     }
 }

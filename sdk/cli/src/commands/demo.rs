@@ -87,6 +87,7 @@ async fn demo(args: Args, printer: Printer) -> anyhow::Result<()> {
     let data = tempfile::Builder::new().prefix("soorma-demo-").tempdir()?;
     let mut config = Config::default();
     config.node.data = data.path().to_owned();
+    config.bus.max_event_bytes = agents::LARGEST_EVENT;
     let restarts = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&restarts);
     let observer = Arc::new(move |turn: &Lifecycle| {

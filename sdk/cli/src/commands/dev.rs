@@ -48,7 +48,8 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         stop = &mut stop => return Ok(stop?),
     };
     let url = node.addr().map(|addr| format!("http://{addr}")).unwrap_or_default();
-    greet(printer, &url, &data)?;
+    // Who started it may have stopped reading, as `head -1` does: that is no reason to end, nor to end without order.
+    let _unread = greet(printer, &url, &data);
     tokio::select! {
         stop = stop => stop?,
         ended = node.ended() => {
@@ -59,7 +60,7 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         }
     }
     if !printer.is_json() {
-        printer.line("stopping: what is in hand is finished first; Ctrl-C again stops at once")?;
+        let _unread = printer.line("stopping: what is in hand is finished first; Ctrl-C again stops at once");
     }
     tokio::select! {
         stopped = node.stop() => stopped.map_err(Error::from)?,
@@ -85,7 +86,7 @@ fn greet(printer: Printer, url: &str, data: &std::path::Path) -> anyhow::Result<
          \n\
          in another terminal:\n  \
            soorma events tail{at}\n  \
-           soorma events publish greeting.requested --topic action-requests --data '{{\"name\":\"Ada\"}}'{at}\n  \
+           soorma events publish greeting.requested --topic action-requests --response-event greeting.answered --data '{{\"name\":\"Ada\"}}'{at}\n  \
            soorma tree{at}\n\
          \n\
          Ctrl-C stops it",

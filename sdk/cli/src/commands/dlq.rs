@@ -1,8 +1,8 @@
 //! `soorma dlq`: dead letters.
 
 use clap::Subcommand;
-use soorma::Error;
 use soorma::api::{DeadLetterQuery, Handled, Selection};
+use soorma::{Error, ErrorCode};
 
 use crate::connection::Connection;
 use crate::print::Printer;
@@ -95,7 +95,10 @@ pub(crate) async fn run(command: Command, printer: Printer) -> anyhow::Result<()
             }
         }
         Command::Show { id, connection } => {
-            let letter = connection.client()?.dead_letter(id).await?;
+            let letter = connection.client()?.dead_letter(id).await.map_err(|error| match error.code {
+                ErrorCode::NotFound => missing(&[id]),
+                _ => error,
+            })?;
             if printer.is_json() {
                 return printer.object(&letter);
             }
@@ -133,12 +136,12 @@ fn said(printer: Printer, what: &str, handled: Handled) -> anyhow::Result<()> {
     if handled.missing.is_empty() {
         return Ok(());
     }
-    let ids: Vec<_> = handled.missing.iter().map(ToString::to_string).collect();
-    Err(Error::not_found(format!(
-        "there is no dead letter {}; list them with soorma dlq list",
-        ids.join(", ")
-    ))
-    .into())
+    Err(missing(&handled.missing).into())
+}
+
+fn missing(ids: &[u64]) -> Error {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    Error::not_found(format!("there is no dead letter {}; list them with soorma dlq list", ids.join(", ")))
 }
 
 fn count(n: usize) -> String {

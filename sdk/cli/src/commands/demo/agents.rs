@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use soorma::config::ByteSize;
 use soorma::{
     Agent, Breaker, Ctx, Data, Emission, Error, Event, EventId, Fault, Limits, Node, TenantId, Topic, Worker,
 };
@@ -18,8 +19,12 @@ use super::ledger::{Ledger, Said};
 
 const REQUESTED: &str = "file.count.requested";
 const SAID: &str = "file.said";
-/// Words in one event: far below what an event may carry.
-const WORDS: usize = 4_000;
+/// Letters in the words of one event; a longer word goes alone.
+const PART: usize = 128 * 1024;
+/// A file with a longer word, if that is what it is, is not counted: all of a word stands in one event.
+const LONGEST_WORD: usize = 32 * 1024 * 1024;
+/// Has room for the longest word, and for what stands around it.
+pub(crate) const LARGEST_EVENT: ByteSize = ByteSize(64 * 1024 * 1024);
 /// How many files are read at once.
 const READERS: u32 = 16;
 
@@ -137,8 +142,16 @@ async fn read(request: Request, ctx: Ctx) -> Result<(), Fault> {
         Err(error) => return say(&Said::Unreadable { path, why: error.to_string() }),
     };
     let mut parts = 0;
-    for words in count.runs.chunks(WORDS) {
-        say(&Said::Words { path: path.clone(), words: BTreeMap::from_iter(words.iter().cloned()) })?;
+    let mut runs = count.runs.into_iter().peekable();
+    while runs.peek().is_some() {
+        let mut left = PART;
+        let mut words = BTreeMap::new();
+        // Eight for what stands around a word.
+        while let Some((word, count)) = runs.next_if(|(word, _)| words.is_empty() || word.len() + 8 <= left) {
+            left = left.saturating_sub(word.len() + 8);
+            words.insert(word, count);
+        }
+        say(&Said::Words { path: path.clone(), words })?;
         parts += 1;
     }
     say(&Said::Counted { path, lines: count.lines, words: count.words, parts })
@@ -155,6 +168,9 @@ async fn count(path: &Path) -> std::io::Result<Option<super::count::Count>> {
         };
         if !counter.feed(piece) {
             return Ok(None);
+        }
+        if counter.open_run() > LONGEST_WORD {
+            return Err(std::io::Error::other("it has a word of more than 32 MiB"));
         }
     }
 }

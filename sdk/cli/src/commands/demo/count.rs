@@ -49,6 +49,11 @@ impl Counter {
         true
     }
 
+    /// Returns how many letters the word has that the text so far ends with.
+    pub(crate) fn open_run(&self) -> usize {
+        self.run.len()
+    }
+
     fn end_run(&mut self) {
         match self.runs.get_mut(&self.run) {
             Some(count) => {

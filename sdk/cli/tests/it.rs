@@ -1,0 +1,17 @@
+//! The binary `soorma` as its users meet it: real processes, real sockets, real files.
+
+#[cfg(test)]
+mod it {
+    pub(crate) mod http;
+    pub(crate) mod place;
+
+    mod commands;
+    mod configuration;
+    mod dead_letters;
+    mod demo;
+    mod full_disk;
+    mod kill;
+    mod refusals;
+    mod startup;
+    mod stop;
+}
