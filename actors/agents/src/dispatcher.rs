@@ -130,7 +130,10 @@ impl Dispatcher {
                     self.pool.clear();
                 }
                 word = words.recv() => match word {
-                    Some(word) => self.hear(word)?,
+                    Some(word) => if let Err(hopeless) = self.hear(word) {
+                        self.flush().await;
+                        return Err(hopeless);
+                    },
                     None => return Ok(()),
                 },
                 (settlements, answer) = or_never(&mut self.settling) => self.settled(settlements, answer),
@@ -197,7 +200,7 @@ impl Dispatcher {
                         );
                         self.breaker.failed(now)
                     }
-                    lease::Result::Unpublished(_) | lease::Result::Untried => Verdict::GoOn,
+                    lease::Result::Untried => Verdict::GoOn,
                 };
                 let limits = &self.of.agent.limits;
                 self.settlements.push((id, settlement(limits, id.attempt, result)));
@@ -249,6 +252,19 @@ impl Dispatcher {
         }
     }
 
+    /// Settles what is known before the end: what was done must not be handed out again.
+    async fn flush(&mut self) {
+        let flush = async {
+            if let Some(settling) = self.settling.take() {
+                let (settlements, answer) = settling.await;
+                self.settled(settlements, answer);
+            }
+            self.consumer.settle(std::mem::take(&mut self.settlements)).await
+        };
+        // What is not settled in time comes again, as after any crash.
+        let _late = tokio::time::timeout(AWAY * 5, flush).await;
+    }
+
     /// When there is something to do though nobody says anything.
     fn wake(&self, drained_by: Option<Instant>) -> Instant {
         let mut wake = self.extend_at;
@@ -293,7 +309,6 @@ fn settlement(limits: &Limits, attempt: u32, result: lease::Result) -> Settle {
         lease::Result::TimedOut(cause) | lease::Result::Crashed(cause) => {
             Settle::Retry { after: later, cause }
         }
-        lease::Result::Unpublished(_) => Settle::Release { after: AWAY },
         lease::Result::Untried => Settle::Release { after: Duration::ZERO },
     }
 }

@@ -91,7 +91,7 @@ impl Emission {
         ordinal: u32,
         now: Timestamp,
     ) -> Event {
-        let id = EventId::emission(tenant, agent, &cause.id, ordinal);
+        let id = EventId::emission(tenant, agent, cause.topic, &cause.id, ordinal);
         let mut event = Event::new(id, agent, self.kind, now, self.topic);
         event.data = self.data;
         event.subject = self.subject;

@@ -14,7 +14,8 @@ use crate::ctx::Ctx;
 /// Why a handler did not do its work. `?` makes a [`Fault::Failed`] from any error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It cannot be done, and trying again would not help: whoever asked is told, and the event is done with.
+    /// It cannot be done: whoever asked is told, and the event is done with. Where nobody would hear of it (an event handler, a
+    /// task without a `response_event`) it is tried again, and then a dead letter.
     Failed(String),
     /// It cannot be done now: the event is tried again.
     Retry {

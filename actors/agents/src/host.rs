@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use soorma_core::{Error, ErrorCode};
+use soorma_core::{Error, ErrorCode, TenantId};
 use soorma_ports::{Bus, Clock};
 use soorma_supervise::{
     Backoff, ChildSpec, Intensity, Sharded, Shutdown, StartError, Strategy, SupervisorSpec,
@@ -31,6 +31,7 @@ pub struct Runtime {
 pub struct Agents {
     hosted: Sharded,
     runtime: Runtime,
+    hosting: Arc<Mutex<()>>,
 }
 
 /// How many agents a node hosts at most.
@@ -46,7 +47,7 @@ impl Agents {
             .intensity(Intensity::new(100, Duration::from_secs(10)))
             .backoff(Backoff::NONE)
             .child(hosted.backoff(Backoff::NONE));
-        (branch.into(), Self { hosted: sharded, runtime })
+        (branch.into(), Self { hosted: sharded, runtime, hosting: Arc::default() })
     }
 
     /// Hosts an agent: what is published after this returns, it gets.
@@ -62,13 +63,18 @@ impl Agents {
             )));
         }
         let name = agent.name().to_owned();
+        let exists =
+            || Error::new(ErrorCode::AlreadyExists, format!("an agent named {name} is hosted already"));
+        // One at a time: to join says anew what the group is, which must not happen to that of an agent at work.
+        let _one = self.hosting.lock().await;
+        if self.hosted.contains(&child_id(&agent)) {
+            return Err(exists());
+        }
         // The group is there before the agent is: its dispatcher joins it in its own time.
         self.runtime.bus.join(agent.group()).await?;
         self.hosted.start(supervisor(agent, self.runtime.clone()).quarantine()).await.map_err(|error| {
             match error {
-                StartError::Exists => {
-                    Error::new(ErrorCode::AlreadyExists, format!("an agent named {name} is hosted already"))
-                }
+                StartError::Exists => exists(),
                 StartError::Full => Error::new(
                     ErrorCode::Overloaded,
                     format!("this node hosts {MAX_AGENTS} agents, as many as it may"),
@@ -88,10 +94,30 @@ impl Agents {
     }
 }
 
-/// Agents of the default tenant go by their names.
+/// Agents of the default tenant go by their names, others by `name@tenant`; what parts a path or an id is escaped.
 fn child_id(agent: &Agent) -> String {
-    let shown = agent.name().replace('/', "_");
-    if agent.tenant == soorma_core::TenantId::default() { shown } else { format!("{shown}@{}", agent.tenant) }
+    let shown = escape(agent.name());
+    if agent.tenant == TenantId::default() {
+        shown
+    } else {
+        format!("{shown}@{}", escape(agent.tenant.as_str()))
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('%', "%25").replace('/', "%2F").replace('@', "%40")
+}
+
+/// Returns whose agent it is, and its name, by the agent's id in the tree. `None` when it is no such id.
+pub fn agent_of(child_id: &str) -> Option<(TenantId, String)> {
+    let plain = |text: &str| text.replace("%40", "@").replace("%2F", "/").replace("%25", "%");
+    if child_id.contains('/') {
+        return None;
+    }
+    match child_id.split_once('@') {
+        Some((name, tenant)) => Some((TenantId::new(&plain(tenant)).ok()?, plain(name))),
+        None => Some((TenantId::default(), plain(child_id))),
+    }
 }
 
 /// An agent's branch: instances, and after them the dispatcher, which is lost with them.

@@ -4,9 +4,10 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use soorma_core::{Error, Event};
+use soorma_core::{Error, Event, TenantId};
 use soorma_supervise::{Actor, Cx, Failure};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -124,9 +125,11 @@ impl Instance {
             .map(|(ordinal, emission)| emission.into_event(name, tenant.as_str(), cause, ordinal, now))
             .collect();
         if !events.is_empty()
-            && let Err(error) = runtime.bus.publish(tenant, events).await
+            && let Err(refused) = publish(runtime, tenant, events).await
         {
-            return not_published(&error);
+            return lease::Result::Fault(Fault::Reject(format!(
+                "what the handler published was refused: {refused}"
+            )));
         }
         match outcome {
             Err(fault @ Fault::Failed(_)) => lease::Result::Fault(fault),
@@ -135,14 +138,20 @@ impl Instance {
     }
 }
 
-fn not_published(error: &Error) -> lease::Result {
-    if error.code.may_retry() {
-        lease::Result::Unpublished(error.message.clone())
-    } else {
-        lease::Result::Fault(Fault::Reject(format!(
-            "what the handler published was refused: {}",
-            error.message
-        )))
+/// Publishes however long the log is away or full: the work is done, and is not done again for that. The dispatcher keeps the
+/// event in hand meanwhile, and takes it back when the agent stops.
+async fn publish(runtime: &Runtime, tenant: &TenantId, events: Vec<Event>) -> Result<(), Error> {
+    let mut wait = Duration::from_millis(20);
+    loop {
+        match runtime.bus.publish(tenant, events.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.code.may_retry() => {
+                tracing::debug!(%error, "cannot publish what a handler said; trying again");
+                tokio::time::sleep(wait.max(error.retry_after.unwrap_or_default())).await;
+                wait = (wait * 2).min(Duration::from_secs(1));
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -15,8 +15,6 @@ pub(crate) enum Result {
     Done,
     /// Not handled, in a way that the handler said.
     Fault(Fault),
-    /// Handled, but the log did not take what was to be published: to be handled again, at no cost.
-    Unpublished(String),
     /// The handler took too long, and was cut off. The instance goes on.
     TimedOut(String),
     /// The handler panicked, or the instance was killed: it is gone.

@@ -28,5 +28,5 @@ pub use agent::{Agent, Tool, Worker};
 pub use ctx::Ctx;
 pub use emission::Emission;
 pub use handler::Fault;
-pub use host::{Agents, Runtime};
+pub use host::{Agents, Runtime, agent_of};
 pub use limits::{Breaker, Instances, Limits};

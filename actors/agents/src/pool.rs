@@ -1,6 +1,7 @@
 //! Which instance gets which event. Knows nothing of the log.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use soorma_ports::DeliveryId;
 use soorma_supervise::{Addr, Backoff, ChildSpec, Shutdown, SupervisorHandle};
 use tokio::time::Instant;
 
+use crate::handler::Fault;
 use crate::instance::{Common, Instance, Msg};
 use crate::lease::{self, Lease, Seat};
 use crate::limits::Instances;
@@ -61,8 +63,8 @@ const RESTART: Backoff = Backoff {
 /// Describes an instance. It has one event at a time, so its mailbox is small.
 pub(crate) fn instance(of: &Arc<Common>, id: String, seat: Seat) -> (ChildSpec, Addr<Msg>) {
     let (spec, addr) = ChildSpec::actor_with_mailbox::<Instance>(id, (Arc::clone(of), seat), 4);
-    let within = of.agent.limits.drain_within;
-    (spec.backoff(RESTART).shutdown(Shutdown::Stop(within)), addr)
+    // The dispatcher, which stops first, has waited for what is in hand.
+    (spec.backoff(RESTART).shutdown(Shutdown::Stop(Duration::from_secs(1))), addr)
 }
 
 impl Pool {
@@ -137,7 +139,14 @@ impl Pool {
             self.queue.push_back(lease);
             return;
         };
-        let key = key(&lease.event).unwrap_or_default();
+        // The author's code: what panics on an event now will do so again.
+        let Ok(key) = std::panic::catch_unwind(AssertUnwindSafe(|| key(&lease.event))) else {
+            lease.settle(lease::Result::Fault(Fault::Reject(
+                "the function that finds the key panicked".to_owned(),
+            )));
+            return;
+        };
+        let key = key.unwrap_or_default();
         let seat = match self.keys.get(&key) {
             Some(seat) => *seat,
             None => self.seat_for(key).await,

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use crate::Topic;
+
 /// The UUIDv5 namespace under which ids of emitted events are derived.
 const EMISSIONS: Uuid = Uuid::from_u128(0x6f1d_8a0e_4c1b_5b52_9a53_50f0_0d3a_6e01);
 
@@ -58,14 +60,14 @@ impl Name {
         Self::from(uuid::Builder::from_unix_timestamp_millis(unix_ms, random).into_uuid())
     }
 
-    /// Derives the id of the `ordinal`th event that `group` emits while it handles `cause`.
+    /// Derives the id of the `ordinal`th event that `group` emits while it handles the event `cause` of a topic.
     ///
     /// The same arguments give the same id, so a repeated emission after a crash is refused by the log.
     #[must_use]
-    pub fn emission(tenant: &str, group: &str, cause: &Self, ordinal: u32) -> Self {
+    pub fn emission(tenant: &str, group: &str, topic: Topic, cause: &Self, ordinal: u32) -> Self {
         // Lengths stand before the parts, so that no two lists of parts give one text.
-        let text =
-            format!("{}:{tenant}{}:{group}{}:{cause}{ordinal}", tenant.len(), group.len(), cause.0.len());
+        let (tenants, groups, causes) = (tenant.len(), group.len(), cause.0.len());
+        let text = format!("{tenants}:{tenant}{groups}:{group}{}:{causes}:{cause}{ordinal}", topic.number());
         Self::from(Uuid::new_v5(&EMISSIONS, text.as_bytes()))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::addr::Addr;
+use crate::addr::{Addr, CallError};
 use crate::brood::{Brood, StartError};
 use crate::spec::ChildSpec;
 use crate::supervisor::Command;
@@ -53,8 +53,11 @@ impl SupervisorHandle {
         let Some(key) = self.brood.leave(id) else {
             return false;
         };
-        if self.addr.call(PATIENCE, |reply| Command::Leave(key, reply)).await.is_err() {
-            self.brood.forget(key);
+        match self.addr.call(PATIENCE, |reply| Command::Leave(key, reply)).await {
+            // Nobody runs it; who starts next does not either.
+            Err(CallError::Unavailable { .. }) => self.brood.forget(key),
+            // It takes long, or the supervisor ended meanwhile: who is marked as leaving is not started again.
+            Ok(()) | Err(CallError::Timeout | CallError::Ended | CallError::Overloaded) => {}
         }
         true
     }

@@ -195,6 +195,8 @@ impl ractor::Actor for Supervisor {
         let seed = path.bytes().fold(env.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(byte));
         let mut ward = Ward::new(me.brood.strategy, me.intensity, me.dynamic, seed);
         let mut kids = HashMap::new();
+        // The address comes first: what is added or removed from now on waits in the mailbox, and is known twice at worst.
+        me.slot.point_to(Some(myself.clone()));
         for (key, spec) in me.brood.all() {
             // Addresses may still point to children of an incarnation before this one.
             spec.child.down();
@@ -202,7 +204,6 @@ impl ractor::Actor for Supervisor {
             ward.enlist(key, Arc::clone(&spec.policy));
             kids.insert(key, Kid { spec, cell: None });
         }
-        me.slot.point_to(Some(myself.clone()));
         let boss = Boss { cell: myself.get_cell(), actor: myself, path, env };
         Ok(State {
             me,

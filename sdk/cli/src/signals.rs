@@ -15,3 +15,9 @@ pub(crate) fn asked_to_stop() -> impl Future<Output = std::io::Result<()>> {
         Ok(())
     }
 }
+
+/// Completes at the next Ctrl-C. A second SIGTERM, which some supervisors send along, is not a person's haste.
+pub(crate) async fn interrupted() -> std::io::Result<()> {
+    signal(SignalKind::interrupt())?.recv().await;
+    Ok(())
+}

@@ -28,8 +28,8 @@ pub struct Edge {
     pub config: Config,
     /// Which event log stands below, as `/health` shows it.
     pub adapter: String,
-    /// Shows the supervision tree.
-    pub tree: Arc<dyn Fn() -> TreeNode + Send + Sync>,
+    /// Shows the supervision tree, down to a depth, at most so many children of each.
+    pub tree: Arc<dyn Fn(usize, usize) -> TreeNode + Send + Sync>,
     /// Says whether the node takes work: not while it starts or drains.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
 }

@@ -1,5 +1,7 @@
 //! The body of a request: bounded in bytes and time, of a known type, and JSON.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
 use axum::http::{HeaderMap, header};
@@ -10,6 +12,9 @@ use soorma_core::ErrorCode;
 
 use crate::config::Config;
 use crate::reply::Refusal;
+
+/// How long a body that is refused is still taken in.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Makes the bound hold; [`read`] says it.
 pub(crate) fn limit(config: &Config) -> DefaultBodyLimit {
@@ -32,6 +37,9 @@ pub(crate) async fn read(request: Request, config: &Config) -> Result<Bytes, Ref
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let most = config.max_body_bytes;
     if declared.and_then(|text| text.parse::<usize>().ok()).is_some_and(|length| length > most) {
+        // Who is still sending reads no answer: a bounded rest is taken in and dropped first.
+        let rest = axum::body::to_bytes(request.into_body(), most.saturating_mul(8));
+        drop(tokio::time::timeout(config.body_within.min(LINGER), rest).await);
         return Err(too_large(most));
     }
     match tokio::time::timeout(config.body_within, Bytes::from_request(request, &())).await {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use soorma_agents::agent_of;
 use soorma_core::{Data, Event, TenantId, Topic};
 use soorma_ports::{Bus, Clock, Entropy, new_event_id};
 use soorma_supervise::{Failure, Lifecycle, Observer, TaskCx, Turn};
@@ -54,16 +55,10 @@ impl Announcer {
     /// `root/agents/hosted/<shard>/<agent>` or, of another tenant, `…/<agent>@<tenant>`.
     fn event(&self, path: &str, reason: &str) -> Option<(TenantId, Event)> {
         let id = path.strip_prefix("root/agents/hosted/")?.split_once('/')?.1;
-        let (agent, tenant) = match id
-            .rsplit_once('@')
-            .and_then(|(agent, tenant)| Some((agent, TenantId::new(tenant).ok()?)))
-        {
-            Some((agent, tenant)) => (agent, tenant),
-            None => (id, TenantId::default()),
-        };
+        let (tenant, agent) = agent_of(id)?;
         let id = new_event_id(&*self.clock, &*self.entropy);
         let mut event = Event::new(id, "soorma", "agent.quarantined", self.clock.now(), Topic::SystemEvents);
-        event.subject = Some(agent.to_owned());
+        event.subject = Some(agent.clone());
         event.data = Data::from_value(&json!({ "agent": agent, "reason": reason, "path": path })).ok();
         Some((tenant, event))
     }

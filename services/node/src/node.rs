@@ -115,9 +115,9 @@ impl Node {
                 entropy: Arc::clone(&entropy),
                 config: edge_config(&config),
                 adapter: "sqlite".to_owned(),
-                tree: Arc::new(move || {
+                tree: Arc::new(move |depth, limit| {
                     let root = shown.read().unwrap_or_else(PoisonError::into_inner);
-                    root.as_ref().map_or_else(starting, Root::tree)
+                    root.as_ref().map_or_else(starting, |root| root.tree_to(depth, limit))
                 }),
                 ready: Arc::new(move || up.load(Ordering::Relaxed)),
             };
@@ -207,6 +207,11 @@ fn starting() -> TreeNode {
 }
 
 fn listen(addr: SocketAddr) -> Result<TcpListener, NodeError> {
+    if !addr.ip().is_loopback() {
+        return Err(NodeError::Listen(format!(
+            "nobody is asked for a token yet, so a node listens on this machine only, and {addr} is not loopback: use 127.0.0.1:PORT or [::1]:PORT"
+        )));
+    }
     let listener = TcpListener::bind(addr).map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => NodeError::Listen(format!(
             "{addr} is in use by another program. Stop that one, or listen elsewhere with --listen {}:0 (port 0 takes a free one)",

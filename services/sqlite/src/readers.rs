@@ -30,9 +30,10 @@ impl Readers {
         for nth in 0..THREADS {
             let (connection, receiver, alive) = (open_reader(path)?, receiver.clone(), alive.clone());
             let read = move || {
-                // Who holds the lock waits for the next job; the others wait for the lock.
-                while let Some(job) = receiver.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
-                {
+                loop {
+                    // Who holds the lock waits for the next job, and lets go of it before the work.
+                    let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                    let Some(job) = job else { break };
                     job(&connection);
                 }
                 drop(connection);

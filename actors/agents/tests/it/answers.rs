@@ -65,7 +65,10 @@ async fn what_a_handler_publishes_leaves_when_it_returns_in_order_under_derived_
     let tenant = TenantId::default();
     for (ordinal, fact) in (0..).zip(&facts) {
         let cause = EventId::new("1").unwrap();
-        assert_eq!(fact.id, EventId::emission(tenant.as_str(), "chatty", &cause, ordinal));
+        assert_eq!(
+            fact.id,
+            EventId::emission(tenant.as_str(), "chatty", Topic::ActionRequests, &cause, ordinal)
+        );
     }
     let kinds: Vec<_> =
         facts.iter().map(|fact| (fact.kind.as_str(), fact.correlation_id.as_deref().unwrap())).collect();
@@ -191,4 +194,35 @@ async fn an_agent_without_handlers_or_with_a_name_that_is_taken_is_refused() {
         (ErrorCode::AlreadyExists, "an agent named doubler is hosted already")
     );
     assert!(Worker::new(" ").is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_host_leaves_the_agent_of_that_name_as_it_is() {
+    let world = World::with(doubler()).await;
+    let other =
+        Worker::new("doubler").unwrap().on_event(Topic::BusinessFacts, "*", |_: Value, _| async { Ok(()) });
+    assert_eq!(world.agents.host(other).await.unwrap_err().code, ErrorCode::AlreadyExists);
+    world.ask("1", "double", n(2)).await;
+    settle().await;
+    assert_eq!(world.answers(Topic::ActionResults).await["c-1"][0]["result"], json!({ "twice": 4 }));
+}
+
+#[test]
+fn an_agent_is_known_by_its_id_in_the_tree_whatever_its_name_and_tenant() {
+    let tenant = |text| TenantId::new(text).unwrap();
+    for (id, found) in [
+        ("reader", Some((TenantId::default(), "reader"))),
+        ("a%2Fb", Some((TenantId::default(), "a/b"))),
+        ("bot%40acme", Some((TenantId::default(), "bot@acme"))),
+        ("bot@acme", Some((tenant("acme"), "bot"))),
+        ("a%40x@team%40acme", Some((tenant("team@acme"), "a@x"))),
+        ("50%2525", Some((TenantId::default(), "50%25"))),
+        ("reader/instances", None),
+    ] {
+        assert_eq!(
+            soorma_agents::agent_of(id),
+            found.map(|(tenant, name)| (tenant, name.to_owned())),
+            "{id}"
+        );
+    }
 }

@@ -132,3 +132,21 @@ async fn keyed_instances_come_back_when_their_supervisor_is_killed_and_keep_the_
     assert_eq!(order, (0..50).collect::<Vec<_>>());
     assert!(world.dead().await.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_on_which_the_key_function_panics_is_a_dead_letter_and_the_agent_goes_on() {
+    let (gauge, order) = (Gauge::default(), Arc::default());
+    let picky = |event: &Event| {
+        assert_ne!(event.id.as_str(), "1", "no key for that one");
+        Some("k".to_owned())
+    };
+    let world = World::with(worker(&gauge, &order, Duration::from_millis(10)).keyed(4, picky)).await;
+    for id in 0..3 {
+        world.ask(&id.to_string(), "t", n(id)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(*order.lock().unwrap(), [0, 2]);
+    let dead = world.dead().await;
+    assert_eq!((dead.len(), dead[0].event.id.as_str()), (1, "1"));
+    assert_eq!(world.agent("w").state, soorma_core::ChildState::Running);
+}

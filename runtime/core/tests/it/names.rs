@@ -61,26 +61,27 @@ fn tenants_are_1_to_64_bytes_without_space_around_them() {
 #[test]
 fn the_id_of_an_emission_never_changes() {
     let cause = EventId::new("0193570b-3c33-7e5e-8f5e-1a2b3c4d5e6f").unwrap();
-    let id = EventId::emission("acme", "workers", &cause, 0);
-    assert_eq!(id.as_str(), "e13e102b-6faa-5138-9dd3-c542f43dfe4e");
-    assert_eq!(id, EventId::emission("acme", "workers", &cause, 0));
+    let id = EventId::emission("acme", "workers", Topic::ActionRequests, &cause, 0);
+    assert_eq!(id.as_str(), "6f8cad76-096a-57fc-a840-b510c7b2d34f");
+    assert_eq!(id, EventId::emission("acme", "workers", Topic::ActionRequests, &cause, 0));
 }
 
 #[test]
 fn ids_of_emissions_differ_when_any_part_differs() {
     let cause = |text: &str| EventId::new(text).unwrap();
     let ids = [
-        EventId::emission("acme", "workers", &cause("e-1"), 0),
-        EventId::emission("acme2", "workers", &cause("e-1"), 0),
-        EventId::emission("acme", "workers2", &cause("e-1"), 0),
-        EventId::emission("acme", "workers", &cause("e-2"), 0),
-        EventId::emission("acme", "workers", &cause("e-1"), 1),
+        EventId::emission("acme", "workers", Topic::ActionRequests, &cause("e-1"), 0),
+        EventId::emission("acme2", "workers", Topic::ActionRequests, &cause("e-1"), 0),
+        EventId::emission("acme", "workers2", Topic::ActionRequests, &cause("e-1"), 0),
+        EventId::emission("acme", "workers", Topic::ActionRequests, &cause("e-2"), 0),
+        EventId::emission("acme", "workers", Topic::ActionRequests, &cause("e-1"), 1),
         // The same characters, parted elsewhere.
-        EventId::emission("acmew", "orkers", &cause("e-1"), 0),
-        EventId::emission("acme", "workerse", &cause("-1"), 0),
-        EventId::emission("acme", "workers", &cause("e-"), 10),
-        EventId::emission("acme", "workers", &cause("e-10"), 0),
-        EventId::emission("acme7:workers", "", &cause("e-1"), 0),
+        EventId::emission("acmew", "orkers", Topic::ActionRequests, &cause("e-1"), 0),
+        EventId::emission("acme", "workerse", Topic::ActionRequests, &cause("-1"), 0),
+        EventId::emission("acme", "workers", Topic::ActionRequests, &cause("e-"), 10),
+        EventId::emission("acme", "workers", Topic::ActionRequests, &cause("e-10"), 0),
+        EventId::emission("acme", "workers", Topic::ActionResults, &cause("e-1"), 0),
+        EventId::emission("acme7:workers", "", Topic::ActionRequests, &cause("e-1"), 0),
     ];
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
 }

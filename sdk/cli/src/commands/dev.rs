@@ -64,7 +64,7 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     }
     tokio::select! {
         stopped = node.stop() => stopped.map_err(Error::from)?,
-        again = signals::asked_to_stop() => {
+        again = signals::interrupted() => {
             again?;
             return Err(Error::new(soorma::ErrorCode::Cancelled, "stopped at once; nothing that was accepted is lost").into());
         }

@@ -58,7 +58,7 @@ fn request(id: &str) -> Event {
 
 /// What a member does with a request: its id follows from that of the request.
 fn effect_of(request: &Event) -> Event {
-    let id = EventId::emission(TenantId::default().as_str(), GROUP, &request.id, 0);
+    let id = EventId::emission(TenantId::default().as_str(), GROUP, request.topic, &request.id, 0);
     let mut event = Event::new(id, GROUP, "work.done", MachineClock.now(), RESULTS);
     event.parent_event_id = Some(request.id.to_string());
     event.correlation_id.clone_from(&request.correlation_id);

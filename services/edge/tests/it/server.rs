@@ -68,9 +68,11 @@ impl Server {
             entropy: Arc::new(SeededEntropy::new(4_711)),
             config,
             adapter: "NatsAdapter".into(),
-            tree: Arc::new(move || {
+            tree: Arc::new(move |depth, limit| {
                 assert!(!is_broken.load(Ordering::SeqCst), "the tree is broken");
-                tree()
+                let mut tree = tree();
+                cut(&mut tree, depth, limit);
+                tree
             }),
             ready: Arc::new(move || is_ready.load(Ordering::SeqCst)),
         };
@@ -173,4 +175,15 @@ fn tree() -> TreeNode {
     };
     let agents = (0..150).map(|n| node(&format!("agent-{n}"), vec![])).collect();
     node("root", vec![node("bus", vec![]), node("agents", agents)])
+}
+
+/// Leaves `depth` levels below a node, and `limit` children of each; what is left out is counted.
+fn cut(node: &mut TreeNode, depth: usize, limit: usize) {
+    let keep = if depth == 0 { 0 } else { limit };
+    let left_out = node.children.len().saturating_sub(keep);
+    node.more += u64::try_from(left_out).unwrap_or(u64::MAX);
+    node.children.truncate(keep);
+    for child in &mut node.children {
+        cut(child, depth - 1, limit);
+    }
 }

@@ -89,7 +89,7 @@ config! {
     node: Node {
         /// The folder of the embedded store.
         [data] PathBuf = "./.soorma".into(), any;
-        /// How long work in hand has to finish when the node is told to stop.
+        /// How long requests and streams have to finish when the node is told to stop.
         [drain_within] Duration = secs(10), any;
     }
     /// HTTP and its streams.
@@ -116,10 +116,10 @@ config! {
         /// How large one event may be.
         [max_event_bytes] ByteSize = ByteSize(256 * KIB), between(ByteSize(KIB), ByteSize(64 * MIB));
         /// How many events a live stream may lag behind before it reads from the log again.
-        [tail_buffer] u32 = 1_024, between(1, 1_048_576);
-        /// How long a member of a group has for an event before another gets it.
-        [ack_within] Duration = secs(30), at_least(100 * MS);
-        /// How often an event is tried before it becomes a dead letter.
+        [tail_buffer] u32 = 1_024, between(1, 65_536);
+        /// How long a stream that is a member of a group has for an event before another gets it.
+        [ack_within] Duration = secs(30), at_least(secs(1));
+        /// How often streams of a group are given an event before it becomes a dead letter.
         [max_attempts] u32 = 5, at_least(1);
     }
     /// How much of the past the event log keeps.

@@ -65,7 +65,7 @@ fn nothing_given_is_the_defaults() {
 #[test]
 fn good_values_are_read_and_shown_in_their_shortest_form() {
     for (path, text, value) in [
-        ("bus.ack_within", "500ms", "500ms"),
+        ("edge.settle_after", "500ms", "500ms"),
         ("bus.ack_within", "1500ms", "1500ms"),
         ("bus.ack_within", "60000ms", "1m"),
         ("bus.ack_within", " 90s ", "90s"),
@@ -114,7 +114,7 @@ fn bad_values_are_refused_with_what_to_write_instead() {
         ("bus.ack_within", "99999999999999999999d", DURATION),
         ("bus.ack_within", "999999999999d", DURATION),
         ("bus.ack_within", "3651d", "is too long; write at most 3650d"),
-        ("bus.ack_within", "99ms", "is too small; write at least 100ms"),
+        ("bus.ack_within", "99ms", "is too small; write at least 1s"),
         ("edge.max_body_bytes", "1MB", SIZE),
         ("edge.max_body_bytes", "1.5MiB", SIZE),
         ("edge.max_body_bytes", "none", SIZE),

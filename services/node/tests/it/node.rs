@@ -130,3 +130,13 @@ async fn a_quarantine_is_announced_on_system_events() {
     assert!(data["reason"].as_str().unwrap().contains("told to"), "{data}");
     node.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_listens_on_this_machine_only() {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.node.data = data.path().to_owned();
+    config.edge.listen = "0.0.0.0:0".parse().unwrap();
+    let refused = Node::start(config, Options::default()).await.unwrap_err().to_string();
+    assert!(refused.contains("0.0.0.0:0 is not loopback"), "{refused}");
+}
