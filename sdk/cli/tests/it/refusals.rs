@@ -105,7 +105,7 @@ fn wrong_streams_are_refused_with_what_is_wrong_and_what_to_do() {
         &open(""),
         422,
         "invalid",
-        &["topics and agent_id is required", "open /v1/events/stream?topics="],
+        &["topics and agent_id are required", "open /v1/events/stream?topics="],
     );
     let problem = refused(&open("agent_id=me"), 422, "invalid", &["topics is required"]);
     assert_eq!(problem["errors"][0]["loc"], json!(["query", "topics"]));

@@ -190,8 +190,9 @@ fn missing(asked: &StreamQuery) -> Problem {
     let errors: Vec<_> =
         absent.clone().map(|field| violation(field, "missing", "Field required".into())).collect();
     let what = absent.collect::<Vec<_>>().join(" and ");
+    let is = if errors.len() > 1 { "are" } else { "is" };
     let detail = format!(
-        "{what} is required: open /v1/events/stream?topics=action-requests&agent_id=<a name of your own>"
+        "{what} {is} required: open /v1/events/stream?topics=action-requests&agent_id=<a name of your own>"
     );
     Problem::new(ErrorCode::Invalid, detail).with_errors(errors)
 }

@@ -19,7 +19,7 @@ async fn what_is_asked_wrongly_is_refused_with_what_would_be_right() {
     for (query, status, says) in [
         ("agent_id=a", 422, "topics is required"),
         ("topics=plan-events", 422, "agent_id is required"),
-        ("", 422, "topics and agent_id is required"),
+        ("", 422, "topics and agent_id are required"),
         ("topics=,%20,&agent_id=a", 400, "At least one topic is required"),
         ("topics=plan-events,research.*&agent_id=a", 422, "unknown topic 'research.*'"),
         ("topics=action-*&agent_id=a", 422, "task-events"),
