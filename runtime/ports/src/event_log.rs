@@ -78,7 +78,8 @@ pub trait EventLog: Send + Sync + std::fmt::Debug + 'static {
 /// # Contract
 /// 1. **Each event to one member.** An event of the group's topics and tenant is handed to one member at a time.
 /// 2. **At least once.** What is not settled within `ack_within` of being handed out, or of its last
-///    [`Settle::Extend`], is handed out again, with the attempt counted up from 1; also when it was handed out by a process that died.
+///    [`Settle::Extend`], is handed out again, with the attempt counted up from 1; also when it was handed out by a process that died. A log that knows that the process died
+///    counts that for the oldest event in the group's hands alone: the others were likely never looked at.
 /// 3. **Ack is final.** What was acknowledged, and answered, is not handed out again, also not by a log that was opened anew.
 /// 4. **Retry is never early.** After [`Settle::Retry`] or [`Settle::Release`] the event is not handed out before its time is up;
 ///    `Retry` counts as an attempt, `Release` does not.

@@ -192,8 +192,13 @@ impl Group {
 
     /// Nobody has anything in hand any more: all of it is due.
     pub(super) fn void_leases(&mut self, now: Instant) {
-        for open in self.open.values_mut().filter(|open| open.in_hand) {
+        for (nth, open) in self.open.values_mut().filter(|open| open.in_hand).enumerate() {
             open.due = open.due.min(now);
+            // The oldest is the likeliest to have been looked at; the others are not blamed for the end of the process.
+            if nth > 0 {
+                open.in_hand = false;
+                open.attempt -= 1;
+            }
         }
     }
 }

@@ -92,6 +92,15 @@ impl LogState {
         time: &LogClock,
     ) -> rusqlite::Result<(Self, Vec<watch::Receiver<Bounds>>)> {
         let now = time.now();
+        // Of what a group had in hand the oldest is the likeliest to have been looked at, so that one counts as tried. The
+        // others are not blamed for the end of the process: a few quick ends would make dead letters of them all.
+        connection.execute(
+            "UPDATE deliveries SET leased = 0, attempt = attempt - 1, due_at = min(due_at, ?1), set_at = ?1
+             WHERE leased = 1 AND position > (
+                 SELECT min(oldest.position) FROM deliveries oldest
+                 WHERE oldest.consumer = deliveries.consumer AND oldest.leased = 1)",
+            [now],
+        )?;
         connection.execute("UPDATE deliveries SET due_at = min(due_at, ?1) WHERE leased = 1", [now])?;
         // When the clock was set back meanwhile, what waits is to wait no longer than it was told to.
         connection.execute(

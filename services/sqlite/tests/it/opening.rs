@@ -191,3 +191,36 @@ async fn two_logs_on_one_file_do_each_other_no_harm() {
     }
     assert_eq!((count(&world.log).await, count(&other).await), (20, 20));
 }
+
+/// A process that ends over and over makes no dead letters of what it merely had in hand.
+#[tokio::test]
+async fn quick_ends_of_the_process_blame_the_oldest_event_in_hand_alone() {
+    let folder = TempDir::new().unwrap();
+    let open = || open(&folder.path().join("log.db")).unwrap();
+    let spec = ConsumerSpec {
+        tenant: tenant("acme"),
+        group: name("workers"),
+        topics: [Topic::ActionRequests].into(),
+        start: Start::Earliest,
+        ack_within: Duration::from_secs(30),
+        max_attempts: 3,
+        max_unsettled: 100,
+    };
+    let log = open();
+    let events = (0..10).map(|n| Arc::new(event(&format!("e{n}"), Topic::ActionRequests)));
+    log.append(&spec.tenant, events.collect()).await.unwrap();
+    log.close().await;
+    drop(log);
+    let mut handed = Vec::new();
+    for _ in 0..4 {
+        let log = open();
+        let member = log.consumer(spec.clone()).await.unwrap();
+        handed.push(member.next(100, Duration::ZERO).await.unwrap().len());
+        drop(member);
+        log.close().await;
+    }
+    assert_eq!(handed, [10, 10, 10, 9], "three attempts for the oldest, and then the next one is the oldest");
+    let filter = soorma_ports::DeadLetterFilter::default();
+    let dead = open().dead_letters(&spec.tenant, &filter, 0, 100).await.unwrap();
+    assert_eq!(dead.iter().map(|letter| letter.event.id.as_str()).collect::<Vec<_>>(), ["e0"]);
+}
