@@ -15,6 +15,7 @@ mod entropy;
 mod event;
 mod faulty_log;
 mod memory_log;
+pub mod servers;
 
 pub use clock::TestClock;
 pub use entropy::SeededEntropy;

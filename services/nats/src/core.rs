@@ -1,0 +1,19 @@
+//! What all that works on one log shares.
+
+use std::sync::Arc;
+
+use soorma_ports::Clock;
+
+use crate::names::Names;
+use crate::server_time::ServerTime;
+use crate::signals::Signals;
+use crate::wire::Wire;
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) names: Names,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) time: ServerTime,
+    pub(crate) clock: Arc<dyn Clock>,
+}

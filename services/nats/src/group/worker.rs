@@ -1,0 +1,471 @@
+//! Does what the members of a group in this process ask for: as many calls as there are in one replacement of the state.
+//!
+//! It holds nothing that is not stored, but what it has read already. When another process has replaced the state, it reads it
+//! and does the calls anew.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use soorma_core::{Event, Name, Position, TenantId, Timestamp, Topic};
+use soorma_ports::{Delivery, DeliveryId, Entry, EventLogError, Reach, Settle};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::letter::Letter;
+use super::member::Handed;
+use super::state::{Buried, Due, GroupState, MOST_BURIED};
+use super::store::Saved;
+use crate::core::Core;
+use crate::signals::{EVERY_TOPIC, Hint, bit};
+use crate::wire::Put;
+
+/// How many events of a topic are read ahead.
+const READ_AHEAD: usize = 256;
+/// How often others may be faster before a call is given up.
+const MOST_RACES: u32 = 500;
+/// How long a mark that a letter is no more stays: longer than anybody reads a list.
+pub(crate) const MARK_STAYS: Duration = Duration::from_secs(60);
+
+/// What a member asks for.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Next {
+        max: usize,
+        until: Option<Instant>,
+        reply: oneshot::Sender<Result<Handed, EventLogError>>,
+    },
+    Settle {
+        settlements: Vec<(DeliveryId, Settle)>,
+        reply: oneshot::Sender<Result<Vec<bool>, EventLogError>>,
+    },
+}
+
+type Key = (Topic, Position);
+type Settlements = (Vec<(DeliveryId, Settle)>, oneshot::Sender<Result<Vec<bool>, EventLogError>>);
+
+#[derive(Debug)]
+struct Waiting {
+    max: usize,
+    until: Option<Instant>,
+    reply: oneshot::Sender<Result<Handed, EventLogError>>,
+}
+
+/// What was read of a topic and not handed out yet.
+#[derive(Debug, Default)]
+struct Ahead {
+    looked: Position,
+    entries: VecDeque<(Entry, Timestamp)>,
+}
+
+/// What one replacement does.
+#[derive(Debug)]
+struct Step {
+    state: GroupState,
+    counted: Vec<Vec<bool>>,
+    handed: Vec<Vec<DeliveryId>>,
+    buried: Vec<Buried>,
+    /// Letters that were redriven and are done with.
+    done: Vec<Key>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    core: Arc<Core>,
+    tenant: TenantId,
+    group: Name,
+    hint: Arc<Hint>,
+    asks: mpsc::Receiver<Ask>,
+    held: Option<(GroupState, u64)>,
+    waiting: VecDeque<Waiting>,
+    settles: VecDeque<Settlements>,
+    untaken: Vec<DeliveryId>,
+    ahead: BTreeMap<Topic, Ahead>,
+    contents: BTreeMap<Key, Arc<Event>>,
+    /// Open events whose content is nowhere any more.
+    gone: Vec<Key>,
+    races: u32,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        tenant: TenantId,
+        group: Name,
+        hint: Arc<Hint>,
+        asks: mpsc::Receiver<Ask>,
+    ) -> Self {
+        hint.appended(EVERY_TOPIC);
+        Self {
+            core,
+            tenant,
+            group,
+            hint,
+            asks,
+            held: None,
+            waiting: VecDeque::new(),
+            settles: VecDeque::new(),
+            untaken: Vec::new(),
+            ahead: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            gone: Vec::new(),
+            races: 0,
+        }
+    }
+
+    /// Works until the last member is gone.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let due = self.due();
+            tokio::select! {
+                biased;
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => self.take(ask),
+                    None => return,
+                },
+                () = self.hint.wake.notified() => {}
+                () = until(due) => {}
+            }
+            while let Ok(ask) = self.asks.try_recv() {
+                self.take(ask);
+            }
+            self.untaken.extend(self.hint.take_untaken());
+            while self.has_work() {
+                match self.step().await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => self.fail(&error),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, ask: Ask) {
+        match ask {
+            Ask::Next { max, until, reply } => {
+                if until.is_some_and(|until| until <= Instant::now()) {
+                    // It does not wait for what the server says, so it has to look.
+                    self.hint.appended(EVERY_TOPIC);
+                }
+                self.waiting.push_back(Waiting { max, until, reply });
+            }
+            Ask::Settle { settlements, reply } => self.settles.push_back((settlements, reply)),
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        !(self.waiting.is_empty() && self.settles.is_empty() && self.untaken.is_empty())
+    }
+
+    fn fail(&mut self, error: &EventLogError) {
+        self.held = None;
+        self.races = 0;
+        // Who was answered nothing has gone away, or hears it from the closed channel.
+        for waiting in self.waiting.drain(..) {
+            drop(waiting.reply.send(Err(error.clone())));
+        }
+        for (_, reply) in self.settles.drain(..) {
+            drop(reply.send(Err(error.clone())));
+        }
+        self.untaken.clear();
+    }
+
+    /// When something falls due for those who wait.
+    fn due(&self) -> Option<Instant> {
+        let deadlines = self.waiting.iter().filter_map(|waiting| waiting.until);
+        let due = self.held.as_ref().and_then(|(state, _)| state.next_due());
+        let due = due.filter(|_| !self.waiting.is_empty()).map(|due| self.core.time.instant(due));
+        deadlines.chain(due).min()
+    }
+
+    fn now(&self) -> Due {
+        Due { server: self.core.time.now(), wall: self.core.clock.now() }
+    }
+
+    /// Does all that is asked for; says whether there may be more to do at once.
+    async fn step(&mut self) -> Result<bool, EventLogError> {
+        self.core.time.refresh(&self.core.wire, &self.core.names.groups_stream()).await?;
+        let (held, revision) = self.newest().await?;
+        if !self.waiting.is_empty() {
+            // Also where there is no credit now: what is settled and taken back in this step gives some.
+            self.look(&held).await?;
+        }
+        let now = self.now();
+        let step = self.work(held.clone(), now);
+        if self.find_contents(&held, &step).await? {
+            self.held = Some((held, revision));
+            return Ok(true);
+        }
+        let mut saved = revision;
+        if step.state != held {
+            let letters = step.buried.iter().filter_map(|buried| self.letter(buried)).collect();
+            match self.core.save(&self.tenant, &self.group, &step.state, revision, letters).await? {
+                Saved::As(revision) => saved = revision,
+                Saved::Raced => {
+                    self.lost_the_race().await?;
+                    return Ok(true);
+                }
+            }
+        }
+        self.races = 0;
+        self.gone.clear();
+        self.untaken.clear();
+        for (topic, position) in &step.done {
+            self.forget_letter(*topic, *position).await;
+        }
+        let may_be_more = self.answer(step, saved, now);
+        Ok(may_be_more)
+    }
+
+    async fn newest(&mut self) -> Result<(GroupState, u64), EventLogError> {
+        let known = self.hint.newest();
+        match self.held.take() {
+            Some((state, revision)) if known <= revision => Ok((state, revision)),
+            _ => {
+                if known == u64::MAX {
+                    self.hint.forget_newest();
+                }
+                let (state, revision) = self.core.load(&self.tenant, &self.group).await?;
+                let missing = || {
+                    EventLogError::Unavailable(format!("the group {} was deleted; open it again", self.group))
+                };
+                Ok((state.ok_or_else(missing)?, revision))
+            }
+        }
+    }
+
+    async fn lost_the_race(&mut self) -> Result<(), EventLogError> {
+        self.races += 1;
+        if self.races > MOST_RACES {
+            return Err(EventLogError::Unavailable(format!(
+                "other members of the group {} were faster {MOST_RACES} times",
+                self.group
+            )));
+        }
+        // Who loses often steps back, up to 20 ms, so that the others get through.
+        if self.races > 3 {
+            tokio::time::sleep(Duration::from_millis(u64::from(self.races.min(20)))).await;
+        }
+        Ok(())
+    }
+
+    /// Reads ahead, where less is left than is wanted and more may be there.
+    async fn look(&mut self, state: &GroupState) -> Result<(), EventLogError> {
+        self.ahead.retain(|topic, _| state.takes(*topic));
+        let wanted = self.waiting.iter().fold(0, |sum: usize, waiting| sum.saturating_add(waiting.max));
+        let wanted = wanted.min(READ_AHEAD);
+        let mut looks = Vec::new();
+        for (topic, cursor) in &state.cursors {
+            let ahead = self.ahead.entry(*topic).or_default();
+            ahead.looked = ahead.looked.max(*cursor);
+            while ahead.entries.front().is_some_and(|(entry, _)| entry.position <= *cursor) {
+                ahead.entries.pop_front();
+            }
+            if ahead.entries.len() < wanted && self.hint.is_fresh(*topic) {
+                self.hint.looking(*topic);
+                looks.push((*topic, ahead.looked));
+            }
+        }
+        let reach = Reach::Tenant(self.tenant.clone());
+        let found = looks.iter().map(|(topic, after)| self.core.find(&reach, *topic, *after, READ_AHEAD));
+        let found = match try_join_all(found).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.hint.appended(EVERY_TOPIC);
+                return Err(error);
+            }
+        };
+        for ((topic, _), found) in looks.into_iter().zip(found) {
+            let ahead = self.ahead.entry(topic).or_default();
+            ahead.looked = found.looked;
+            ahead.entries.extend(found.entries);
+            if found.more {
+                self.hint.appended(bit(topic));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked for, done to the state.
+    fn work(&self, mut state: GroupState, now: Due) -> Step {
+        for (topic, position) in &self.gone {
+            state.forget(*topic, *position);
+        }
+        for id in &self.untaken {
+            state.give_back(*id, now);
+        }
+        let (mut buried, mut done, mut counted) = (Vec::new(), Vec::new(), Vec::new());
+        for (settlements, _) in &self.settles {
+            if buried.len() + settlements.len() > MOST_BURIED && !counted.is_empty() {
+                break;
+            }
+            let counts = settlements.iter().map(|(id, settle)| {
+                let redriven = *settle == Settle::Ack && state.is_redriven(id.topic, id.position);
+                let (counts, given_up) = state.settle(*id, settle, now);
+                if redriven && counts {
+                    done.push((id.topic, id.position));
+                }
+                buried.extend(given_up);
+                counts
+            });
+            counted.push(counts.collect());
+        }
+        let mut handed = Vec::new();
+        if !self.waiting.is_empty() && buried.is_empty() {
+            buried = state.expire(now);
+        }
+        let mut credit = state.credit();
+        let mut room = state.room();
+        let mut due = state.due(now).into_iter().peekable();
+        let mut fresh = self.fresh(&state, room).into_iter();
+        for waiting in &self.waiting {
+            let mut some = Vec::new();
+            while some.len() < waiting.max && credit > 0 {
+                let next = if due.peek().is_some() {
+                    due.next()
+                } else if room > 0 {
+                    room -= 1;
+                    fresh.next()
+                } else {
+                    None
+                };
+                let Some((topic, position)) = next else { break };
+                credit -= 1;
+                some.push(state.hand(topic, position, now));
+            }
+            handed.push(some);
+        }
+        Step { state, counted, handed, buried, done }
+    }
+
+    /// What was read ahead, in the order in which it was stored.
+    fn fresh(&self, state: &GroupState, room: usize) -> Vec<Key> {
+        let mut fresh = Vec::new();
+        for (topic, cursor) in &state.cursors {
+            let entries = self.ahead.get(topic).into_iter().flat_map(|ahead| &ahead.entries);
+            let after = entries.filter(|(entry, _)| entry.position > *cursor);
+            fresh.extend(after.take(room).map(|(entry, at)| (*at, *topic, entry.position)));
+        }
+        // Within a topic by position, also where the server's clock was set back in between.
+        let mut latest: BTreeMap<Topic, Timestamp> = BTreeMap::new();
+        for (at, topic, _) in &mut fresh {
+            let latest = latest.entry(*topic).or_default();
+            *latest = (*latest).max(*at);
+            *at = *latest;
+        }
+        fresh.sort_unstable();
+        fresh.into_iter().map(|(_, topic, position)| (topic, position)).collect()
+    }
+
+    /// Reads the content of what is not at hand; says whether something is gone, so that all has to be done without it.
+    async fn find_contents(&mut self, held: &GroupState, step: &Step) -> Result<bool, EventLogError> {
+        for ahead in self.ahead.values() {
+            for (entry, _) in &ahead.entries {
+                let key = (entry.event.topic, entry.position);
+                if step.state.is_open(key.0, key.1) {
+                    self.contents.entry(key).or_insert_with(|| entry.event.clone());
+                }
+            }
+        }
+        let handed = step.handed.iter().flatten().map(|id| (id.topic, id.position));
+        let buried = step.buried.iter().map(|buried| (buried.topic, buried.position));
+        let missing: Vec<Key> = handed.chain(buried).filter(|key| !self.contents.contains_key(key)).collect();
+        let found = missing.iter().map(|key| self.content(*key, held.is_redriven(key.0, key.1)));
+        let found = try_join_all(found).await?;
+        let mut is_gone = false;
+        for (key, found) in missing.into_iter().zip(found) {
+            match found {
+                Some(event) => drop(self.contents.insert(key, event)),
+                None => {
+                    tracing::error!(
+                        group = %self.group, topic = %key.0, position = %key.1,
+                        "retention has passed an event that was open, the group goes on without it"
+                    );
+                    self.gone.push(key);
+                    is_gone = true;
+                }
+            }
+        }
+        Ok(is_gone)
+    }
+
+    async fn content(
+        &self,
+        (topic, position): Key,
+        redriven: bool,
+    ) -> Result<Option<Arc<Event>>, EventLogError> {
+        let names = &self.core.names;
+        if redriven {
+            let subject = names.letter(&self.tenant, &self.group, topic, position);
+            let letter = self.core.wire.newest(&names.groups_stream(), &subject).await?;
+            return Ok(letter
+                .and_then(|(_, payload)| Letter::read(&payload))
+                .map(|letter| letter.event.into()));
+        }
+        let found = self.core.wire.at(&names.events_stream(topic), position.0).await?;
+        let event = found.and_then(|(subject, payload)| self.core.event(topic, &subject, &payload));
+        Ok(event.map(|(_, event)| event.into()))
+    }
+
+    fn letter(&self, buried: &Buried) -> Option<Put> {
+        let event = self.contents.get(&(buried.topic, buried.position))?;
+        let letter = Letter::new(buried, Event::clone(event));
+        let payload = serde_json::to_vec(&letter).ok()?.into();
+        let subject = self.core.names.letter(&self.tenant, &self.group, buried.topic, buried.position);
+        Some(Put { subject, payload, expected: None, ttl: None })
+    }
+
+    /// Marks a redriven letter as dealt with. When this fails it stays, unseen.
+    async fn forget_letter(&self, topic: Topic, position: Position) {
+        let subject = self.core.names.letter(&self.tenant, &self.group, topic, position);
+        let mark = Put { subject, payload: bytes::Bytes::new(), expected: None, ttl: Some(MARK_STAYS) };
+        if let Err(refused) = self.core.wire.put(mark).await {
+            tracing::warn!(error = %refused.into_error(), "content of a redriven dead letter stays");
+        }
+    }
+
+    /// Answers those who are done with, and says whether there may be more for the others.
+    fn answer(&mut self, step: Step, revision: u64, now: Due) -> bool {
+        for counted in step.counted {
+            if let Some((_, reply)) = self.settles.pop_front() {
+                drop(reply.send(Ok(counted)));
+            }
+        }
+        let moment = Instant::now();
+        let mut still = VecDeque::new();
+        for (waiting, ids) in self.waiting.drain(..).zip(step.handed) {
+            let deliveries: Vec<Delivery> = ids
+                .into_iter()
+                .filter_map(|id| {
+                    let event = self.contents.get(&(id.topic, id.position))?.clone();
+                    Some(Delivery { id, event })
+                })
+                .collect();
+            if deliveries.is_empty() && waiting.until.is_none_or(|until| until > moment) {
+                still.push_back(waiting);
+            } else {
+                // Who has gone away gives it back by dropping it.
+                drop(waiting.reply.send(Ok(Handed { deliveries, hint: self.hint.clone() })));
+            }
+        }
+        self.waiting = still;
+        let state = step.state;
+        self.contents.retain(|key, _| state.is_open(key.0, key.1));
+        let fresh = state.cursors.keys().any(|topic| self.hint.is_fresh(*topic));
+        let may_be_more = !self.settles.is_empty()
+            || (!self.waiting.is_empty()
+                && (state.has_expired(now)
+                    || (!state.due(now).is_empty() && state.credit() > 0)
+                    || (fresh && state.room() > 0)));
+        self.held = Some((state, revision));
+        may_be_more
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

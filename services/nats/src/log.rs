@@ -1,0 +1,186 @@
+//! The event log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use soorma_core::{Event, Name, Position, TenantId, Topic};
+use soorma_ports::{
+    Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, EventLog, EventLogError,
+    Follower, Page, Reach,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::config::NatsLogConfig;
+use crate::connect::connect;
+use crate::core::Core;
+use crate::error::{Refused, away};
+use crate::follower::NatsFollower;
+use crate::group::{Ask, Member, Worker};
+use crate::names::Names;
+use crate::provision::provision;
+use crate::read::within;
+use crate::server_time::ServerTime;
+use crate::signals::{Hint, Signals, pass_on};
+use crate::wire::{Put, Wire};
+
+/// How many calls of the members of a group in this process wait; more wait to be taken.
+const ASKED_AT_ONCE: usize = 1_024;
+
+/// An event log on NATS JetStream, for any number of processes.
+///
+/// Dropping the last handle, those of consumers included, ends what works for them and closes the connection.
+#[derive(Debug)]
+pub struct NatsLog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    core: Arc<Core>,
+    groups: Mutex<BTreeMap<(TenantId, Name), mpsc::WeakSender<Ask>>>,
+    /// Those who pass on what the server says and those who work for groups; they end with this.
+    tasks: Mutex<JoinSet<()>>,
+    /// What the server is listened to about: only what somebody here waits for, since it costs both sides.
+    heard: tokio::sync::Mutex<BTreeSet<String>>,
+}
+
+impl NatsLog {
+    /// Connects, makes the streams or brings them up to date, and finishes what a process that died has begun.
+    ///
+    /// # Errors
+    /// When no server answers, or the one that does is too old, refuses the credentials, has no JetStream, or has streams of
+    /// these names that cannot be changed into ours.
+    pub async fn open(config: &NatsLogConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, EventLogError> {
+        let names = Names::new(&config.prefix)?;
+        let signals = Signals::new();
+        let client = connect(config, &signals).await?;
+        let wire = Wire::new(client.clone(), config.answer_within, config.max_unanswered, config.replicas);
+        provision(&wire.jetstream, &names, config).await?;
+        let time = ServerTime::ask(&wire, &names.groups_stream()).await?;
+        let core = Arc::new(Core { wire, names, signals, time, clock });
+        core.finish_calls().await?;
+        let shared = Shared {
+            core,
+            groups: Mutex::default(),
+            tasks: Mutex::default(),
+            heard: tokio::sync::Mutex::default(),
+        };
+        Ok(Arc::new(Self { shared: Arc::new(shared) }))
+    }
+}
+
+impl Shared {
+    /// Listens to what the server says of these; when it answers, nothing that is stored later goes unheard.
+    async fn hear(&self, subjects: Vec<String>) -> Result<(), EventLogError> {
+        let mut heard = self.heard.lock().await;
+        let mut is_new = false;
+        for subject in subjects {
+            if heard.contains(&subject) {
+                continue;
+            }
+            let stored = self.core.wire.client.subscribe(subject.clone()).await.map_err(away)?;
+            let pass_on = pass_on(self.core.signals.clone(), self.core.names.clone(), stored);
+            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(pass_on);
+            heard.insert(subject);
+            is_new = true;
+        }
+        if is_new {
+            // Requests are answered in the order in which they are sent.
+            self.core.wire.client.flush().await.map_err(away)?;
+        }
+        Ok(())
+    }
+
+    /// Returns how to ask the worker of a group, which is started where it is not there.
+    fn worker(&self, tenant: &TenantId, group: &Name) -> mpsc::Sender<Ask> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.retain(|_, asks| asks.strong_count() > 0);
+        let key = (tenant.clone(), group.clone());
+        if let Some(asks) = groups.get(&key).and_then(mpsc::WeakSender::upgrade) {
+            return asks;
+        }
+        let (asks, asked) = mpsc::channel(ASKED_AT_ONCE);
+        let hint = Arc::new(Hint::default());
+        self.core.signals.listen(tenant, group, &hint);
+        let worker = Worker::new(self.core.clone(), tenant.clone(), group.clone(), hint, asked);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Forget those that have ended.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(worker.run());
+        groups.insert(key, asks.downgrade());
+        asks
+    }
+}
+
+#[async_trait]
+impl EventLog for NatsLog {
+    async fn append(
+        &self,
+        tenant: &TenantId,
+        events: Vec<Arc<Event>>,
+    ) -> Result<Vec<Appended>, EventLogError> {
+        self.shared.core.append(tenant, &events).await
+    }
+
+    async fn read(
+        &self,
+        reach: &Reach,
+        topic: Topic,
+        after: Position,
+        limit: usize,
+    ) -> Result<Page, EventLogError> {
+        self.shared.core.read(reach, topic, after, limit).await
+    }
+
+    async fn bounds(&self, topic: Topic) -> Result<Bounds, EventLogError> {
+        self.shared.core.bounds(topic).await
+    }
+
+    async fn follow(&self, topic: Topic, after: Position) -> Result<Box<dyn Follower>, EventLogError> {
+        self.shared.hear(vec![self.shared.core.names.stored_events(topic)]).await?;
+        within(topic, after, self.shared.core.bounds(topic).await?)?;
+        Ok(Box::new(NatsFollower { core: self.shared.core.clone(), topic, after }))
+    }
+
+    async fn consumer(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, EventLogError> {
+        let names = &self.shared.core.names;
+        let mut subjects: Vec<String> = spec.topics.iter().map(|topic| names.stored_events(*topic)).collect();
+        subjects.push(names.stored_states(&spec.tenant));
+        self.shared.hear(subjects).await?;
+        self.shared.core.join(&spec).await?;
+        let asks = self.shared.worker(&spec.tenant, &spec.group);
+        Ok(Arc::new(Member { asks, _shared: self.shared.clone() }))
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadLetterFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, EventLogError> {
+        self.shared.core.dead_letters(tenant, filter, after, limit).await
+    }
+
+    async fn dead_letter(&self, tenant: &TenantId, id: u64) -> Result<Option<DeadLetter>, EventLogError> {
+        self.shared.core.dead_letter(tenant, id).await
+    }
+
+    async fn redrive(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, EventLogError> {
+        self.shared.core.redrive(tenant, ids).await
+    }
+
+    async fn discard(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, EventLogError> {
+        self.shared.core.discard(tenant, ids).await
+    }
+
+    /// Stores something small, where nobody sees it.
+    async fn check(&self) -> Result<(), EventLogError> {
+        let core = &self.shared.core;
+        let probe =
+            Put { subject: core.names.probe(), payload: bytes::Bytes::new(), expected: None, ttl: None };
+        core.wire.put(probe).await.map(drop).map_err(Refused::into_error)
+    }
+}
