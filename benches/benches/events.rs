@@ -158,6 +158,8 @@ async fn deliver(path: &std::path::Path) -> Rate {
         ack_within: Duration::from_secs(30),
         max_attempts: 5,
         max_unsettled: 256,
+        key: None,
+        expire_after: None,
     };
     let consumer = log.consumer(spec).await.unwrap();
     let begun = Instant::now();

@@ -63,6 +63,8 @@ impl Agent {
             max_attempts: self.limits.max_attempts.max(1),
             // Members of other nodes have as much again.
             max_unsettled: u32::try_from(self.instances.capacity().saturating_mul(16)).unwrap_or(u32::MAX),
+            key: None,
+            expire_after: None,
         }
     }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use soorma_core::{Error, ErrorCode, Event, TenantId, Topic};
+use soorma_core::{Error, ErrorCode, Event, Name, TenantId, Topic};
 use soorma_ports::{
-    Appended, Bus, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, EventLog, EventLogError, Subscriber,
-    Subscription,
+    Appended, Bus, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, EventLog, EventLogError,
+    GroupCommand, GroupKey, GroupStatus, Reach, Settle, Subscriber, Subscription,
 };
 use tokio::sync::Semaphore;
 
@@ -97,6 +97,32 @@ impl Bus for EventBus {
         Ok(self.log.consumer(spec).await?)
     }
 
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        settlements: Vec<(DeliveryId, Settle)>,
+    ) -> Result<Vec<bool>, Error> {
+        self.log.settle(tenant, group, settlements).await?.ok_or_else(|| no_group(group))
+    }
+
+    async fn groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Result<Vec<GroupStatus>, Error> {
+        Ok(self.log.groups(reach, after, limit).await?)
+    }
+
+    async fn group(&self, tenant: &TenantId, group: &Name) -> Result<GroupStatus, Error> {
+        self.log.group(tenant, group).await?.ok_or_else(|| no_group(group))
+    }
+
+    async fn command(&self, tenant: &TenantId, group: &Name, command: GroupCommand) -> Result<(), Error> {
+        if self.log.command(tenant, group, command).await? { Ok(()) } else { Err(no_group(group)) }
+    }
+
     async fn subscribe(&self, subscription: Subscription) -> Result<Box<dyn Subscriber>, EventLogError> {
         let stream = LiveStream::open(self.log.clone(), self.tails.clone(), subscription).await?;
         Ok(Box::new(stream))
@@ -130,6 +156,10 @@ impl Bus for EventBus {
     async fn check(&self) -> Result<(), Error> {
         Ok(self.log.check().await?)
     }
+}
+
+fn no_group(group: &Name) -> Error {
+    Error::not_found(format!("there is no group {group}"))
 }
 
 fn to_usize(n: u32) -> usize {

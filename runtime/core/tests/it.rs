@@ -6,6 +6,7 @@ mod it {
     mod envelope;
     mod golden;
     mod names;
+    mod order;
     mod sample;
     mod timestamp;
 }

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use soorma_core::{Cursor, Error, Event, TenantId, Topic};
+use soorma_core::{Cursor, Error, Event, Name, TenantId, Topic};
 
-use crate::{Appended, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, Entry, EventLogError};
+use crate::{
+    Appended, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, Entry, EventLogError,
+    GroupCommand, GroupKey, GroupStatus, Reach, Settle,
+};
 
 /// Publishing, groups, live streams, dead letters.
 ///
@@ -22,6 +25,28 @@ pub trait Bus: Send + Sync + std::fmt::Debug + 'static {
 
     /// Joins a group, and makes it where it does not exist.
     async fn join(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, Error>;
+
+    /// Settles deliveries of a group without being a member; `not_found` where there is no such group.
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        settlements: Vec<(DeliveryId, Settle)>,
+    ) -> Result<Vec<bool>, Error>;
+
+    /// Lists groups by tenant and name, after `after`.
+    async fn groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Result<Vec<GroupStatus>, Error>;
+
+    /// Returns how a group is; `not_found` where there is none.
+    async fn group(&self, tenant: &TenantId, group: &Name) -> Result<GroupStatus, Error>;
+
+    /// Carries out a command on a group; `not_found` where there is none.
+    async fn command(&self, tenant: &TenantId, group: &Name, command: GroupCommand) -> Result<(), Error>;
 
     /// Opens a live stream.
     ///

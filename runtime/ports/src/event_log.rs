@@ -1,11 +1,15 @@
 //! The durable log of events, and the groups that work through it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use soorma_core::{Cursor, Error, ErrorCode, Event, Name, Position, TenantId, Timestamp, Topic};
+use soorma_core::{Error, ErrorCode, Event, Name, Position, TenantId, Topic};
+
+use crate::{
+    Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, GroupCommand, GroupKey, GroupStatus,
+    Settle,
+};
 
 /// An append-only log of events, one sequence of positions for each topic, walled by tenant.
 ///
@@ -22,8 +26,16 @@ use soorma_core::{Cursor, Error, ErrorCode, Event, Name, Position, TenantId, Tim
 /// 6. **The future and the past are refused.** To read after a position that the log has not reached is
 ///    [`EventLogError::Beyond`]; after one that retention has passed, [`EventLogError::Gone`] with the earliest.
 /// 7. **Following** gives every event of a topic, of all tenants, once and in order, from a position on, and waits at the end.
-/// 8. **Walls.** A reader with [`Reach::Tenant`], a consumer, and the dead letters of a tenant never show
+/// 8. **Walls.** A reader with [`Reach::Tenant`], a consumer, the groups and the dead letters of a tenant never show
 ///    anything of another tenant.
+/// 9. **What a group is** is told as it is now: for each topic its place and how many events of its tenant stand behind it (lag), how many
+///    are in hand and how many wait, its dead letters, whether it is paused, when the oldest event was appended that it has not
+///    settled, and when it was last used.
+/// 10. **Paused**, a group hands out nothing, also after reopening; what is in hand can be settled. Resumed, it goes on where it was.
+/// 11. **Sought**, a group goes on from another place; what is open stays open and is not handed out twice at once. Removed, it is
+///     gone with all that it had in hand, its dead letters too, and made anew by the next who joins; its members hear `Unavailable`.
+/// 12. **Forgotten.** A group with `expire_after` is used when somebody joins it, asks it for events or settles. One that was not used for
+///     that long and has no dead letters is removed by [`expire_groups`](Self::expire_groups), never earlier.
 #[async_trait]
 pub trait EventLog: Send + Sync + std::fmt::Debug + 'static {
     /// Appends events of one tenant; answers when they are durable (clauses 1 to 4).
@@ -51,6 +63,36 @@ pub trait EventLog: Send + Sync + std::fmt::Debug + 'static {
     /// Opens a consumer: makes the group where it does not exist, joins it where it does (see [`Consumer`]).
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, EventLogError>;
 
+    /// Settles deliveries of a group like [`Consumer::settle`], without being a member; `None` where there is no such group.
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        settlements: Vec<(DeliveryId, Settle)>,
+    ) -> Result<Option<Vec<bool>>, EventLogError>;
+
+    /// Lists groups by tenant and name, after `after`, at most `limit` (clause 9).
+    async fn groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Result<Vec<GroupStatus>, EventLogError>;
+
+    /// Returns how a group is (clause 9).
+    async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError>;
+
+    /// Carries out a command on a group; says whether there is such a group (clauses 10, 11).
+    async fn command(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        command: GroupCommand,
+    ) -> Result<bool, EventLogError>;
+
+    /// Removes the groups that nobody has used for as long as they say, and that have no dead letters; returns which (clause 12).
+    async fn expire_groups(&self) -> Result<Vec<GroupKey>, EventLogError>;
+
     /// Lists dead letters, oldest first, after the id `after`, at most `limit`.
     async fn dead_letters(
         &self,
@@ -71,36 +113,6 @@ pub trait EventLog: Send + Sync + std::fmt::Debug + 'static {
 
     /// Says whether the log can take an append now.
     async fn check(&self) -> Result<(), EventLogError>;
-}
-
-/// A group's place in the log, and its work in hand. Each holder of one is a member of the group.
-///
-/// # Contract
-/// 1. **Each event to one member.** An event of the group's topics and tenant is handed to one member at a time.
-/// 2. **At least once.** What is not settled within `ack_within` of being handed out, or of its last
-///    [`Settle::Extend`], is handed out again, with the attempt counted up from 1; also when it was handed out by a process that died. A log that knows that the process died
-///    counts that for the oldest event in the group's hands alone: the others were likely never looked at.
-/// 3. **Ack is final.** What was acknowledged, and answered, is not handed out again, also not by a log that was opened anew.
-/// 4. **Retry is never early.** After [`Settle::Retry`] or [`Settle::Release`] the event is not handed out before its time is up;
-///    `Retry` counts as an attempt, `Release` does not.
-/// 5. **Dead letters.** When the last of `max_attempts` ends in anything but an ack, or on [`Settle::Reject`], the event becomes
-///    a dead letter of the group, with cause, attempts, first and last time and content, and the group goes on.
-///    It can be read, redriven (handed out again, attempt 1) and discarded.
-/// 6. **Credit.** [`next`](Self::next) hands out at most `max`, and the group never has more than `max_unsettled` in hand, whoever asks.
-/// 7. **Groups do not disturb each other.** What one settles, another still gets.
-/// 8. **A reopened group resumes** where it was; `start` counts only when it is made. One made at [`Start::Now`] gets what is
-///    appended after the answer, one at [`Start::Earliest`] all that the log has, one at [`Start::After`] what stands after a cursor.
-///    Topics that are added later start at now; topics that are left out are no longer handed out.
-/// 9. **Order.** Events of one topic are first handed out in the order of their positions; those due again go before new ones.
-/// 10. **Old holders.** An ack settles the event whoever sends it. Every other settlement counts only from the holder of the newest
-///     attempt. What did not count is answered `false`.
-#[async_trait]
-pub trait Consumer: Send + Sync + std::fmt::Debug + 'static {
-    /// Hands out events, at most `max`; waits up to `wait` for the first one.
-    async fn next(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, EventLogError>;
-
-    /// Settles deliveries, in order; says for each whether it counted.
-    async fn settle(&self, settlements: Vec<(DeliveryId, Settle)>) -> Result<Vec<bool>, EventLogError>;
 }
 
 /// Events of one topic, as they come.
@@ -155,112 +167,6 @@ pub struct Bounds {
     pub before_first: Position,
     /// The last position that was given out.
     pub head: Position,
-}
-
-/// A group, and how its events are handed out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConsumerSpec {
-    /// Whose events it gets.
-    pub tenant: TenantId,
-    /// Its name, unique in the tenant.
-    pub group: Name,
-    /// The topics it gets.
-    pub topics: BTreeSet<Topic>,
-    /// Where it starts when it is made.
-    pub start: Start,
-    /// How long a member has for an event before another gets it.
-    pub ack_within: Duration,
-    /// How often an event is tried; at least 1.
-    pub max_attempts: u32,
-    /// How many events the group has in hand at most; at least 1.
-    pub max_unsettled: u32,
-}
-
-/// Where a new group starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// With what is appended from now on.
-    Now,
-    /// With the first event there is.
-    Earliest,
-    /// After a cursor; topics that it does not name start at now.
-    After(Cursor),
-}
-
-/// An event that a member has in hand.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Delivery {
-    /// By what it is settled.
-    pub id: DeliveryId,
-    /// The event.
-    pub event: Arc<Event>,
-}
-
-/// Names one handing-out of one event to a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeliveryId {
-    /// The event's topic.
-    pub topic: Topic,
-    /// The event's place.
-    pub position: Position,
-    /// Which attempt it is, from 1.
-    pub attempt: u32,
-}
-
-/// What a member says of an event in hand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settle {
-    /// It is done.
-    Ack,
-    /// It failed; try again after a time, one attempt is used.
-    Retry {
-        /// How long to wait at least.
-        after: Duration,
-        /// Why it failed.
-        cause: String,
-    },
-    /// It was not tried; hand it out again after a time, no attempt is used.
-    Release {
-        /// How long to wait at least.
-        after: Duration,
-    },
-    /// It will never work: a dead letter at once.
-    Reject {
-        /// Why.
-        cause: String,
-    },
-    /// It takes longer: the time to settle starts anew.
-    Extend,
-}
-
-/// An event that a group could not deal with.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeadLetter {
-    /// Its id in the tenant; grows.
-    pub id: u64,
-    /// The group that gave up.
-    pub group: Name,
-    /// Where the event stands.
-    pub position: Position,
-    /// Why the last attempt failed.
-    pub cause: String,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When it was first handed out.
-    pub first_at: Timestamp,
-    /// When it was given up.
-    pub last_at: Timestamp,
-    /// The event.
-    pub event: Arc<Event>,
-}
-
-/// Which dead letters are wanted; all where nothing is said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeadLetterFilter {
-    /// Of one group.
-    pub group: Option<Name>,
-    /// Of one topic.
-    pub topic: Option<Topic>,
 }
 
 /// Why the log did not do as it was asked.

@@ -5,13 +5,22 @@
 
 mod bus;
 mod clock;
+mod dead_letter;
 mod entropy;
 mod event_log;
+mod external;
+mod group;
 
 pub use bus::{Bus, Live, Subscriber, Subscription};
 pub use clock::Clock;
+pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use entropy::{Entropy, new_event_id};
-pub use event_log::{
-    Appended, Bounds, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, Delivery, DeliveryId, Entry,
-    EventLog, EventLogError, Follower, Page, Reach, Settle, Start,
+pub use event_log::{Appended, Bounds, Entry, EventLog, EventLogError, Follower, Page, Reach};
+pub use external::{
+    Acks, Connection, Ending, ExternalAgent, ExternalAgents, InvalidTicket, Kinds, Outgoing, Publishing,
+    Ticket,
+};
+pub use group::{
+    Consumer, ConsumerSpec, Delivery, DeliveryId, GroupCommand, GroupKey, GroupPlace, GroupStatus, Settle,
+    Start,
 };

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use soorma_core::{Event, Position, TenantId, Topic};
+use soorma_core::{Event, Name, Position, TenantId, Topic};
 use soorma_ports::{
     Appended, Bounds, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, Delivery, DeliveryId, EventLog,
-    EventLogError, Follower, Page, Reach, Settle,
+    EventLogError, Follower, GroupCommand, GroupKey, GroupStatus, Page, Reach, Settle,
 };
 
 /// A call that can be made to fail.
@@ -28,8 +28,10 @@ pub enum Call {
     Consumer,
     /// [`Consumer::next`].
     Next,
-    /// [`Consumer::settle`].
+    /// [`Consumer::settle`] and [`EventLog::settle`].
     Settle,
+    /// The four calls on groups.
+    Groups,
     /// The four calls on dead letters.
     DeadLetters,
     /// [`EventLog::check`].
@@ -153,6 +155,41 @@ impl EventLog for FaultyLog {
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, EventLogError> {
         let inner = self.plan.run(Call::Consumer, self.inner.consumer(spec)).await?;
         Ok(Arc::new(FaultyConsumer { inner, plan: self.plan.clone() }))
+    }
+
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        settlements: Vec<(DeliveryId, Settle)>,
+    ) -> Result<Option<Vec<bool>>, EventLogError> {
+        self.plan.run(Call::Settle, self.inner.settle(tenant, group, settlements)).await
+    }
+
+    async fn groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Result<Vec<GroupStatus>, EventLogError> {
+        self.plan.run(Call::Groups, self.inner.groups(reach, after, limit)).await
+    }
+
+    async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
+        self.plan.run(Call::Groups, self.inner.group(tenant, group)).await
+    }
+
+    async fn command(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        command: GroupCommand,
+    ) -> Result<bool, EventLogError> {
+        self.plan.run(Call::Groups, self.inner.command(tenant, group, command)).await
+    }
+
+    async fn expire_groups(&self) -> Result<Vec<GroupKey>, EventLogError> {
+        self.plan.run(Call::Groups, self.inner.expire_groups()).await
     }
 
     async fn dead_letters(

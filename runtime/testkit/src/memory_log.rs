@@ -6,6 +6,7 @@
 mod group;
 mod state;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use soorma_core::{Event, Name, Position, TenantId, Topic};
 use soorma_ports::{
     Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, Delivery, DeliveryId,
-    Entry, EventLog, EventLogError, Follower, Page, Reach, Settle,
+    Entry, EventLog, EventLogError, Follower, GroupCommand, GroupKey, GroupStatus, Page, Reach, Settle,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -115,9 +116,45 @@ impl EventLog for MemoryLog {
     }
 
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, EventLogError> {
-        let (tenant, group) = (spec.tenant.clone(), spec.group.clone());
-        let changed = self.shared.with(|state, _| state.join(spec))?;
-        Ok(Arc::new(Member { shared: self.shared.clone(), changed, tenant, group }))
+        let changed = self.shared.with(|state, now| state.join(&spec, now))?;
+        let group = (spec.tenant, spec.group);
+        Ok(Arc::new(Member { shared: self.shared.clone(), changed, group, topics: spec.topics }))
+    }
+
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        settlements: Vec<(DeliveryId, Settle)>,
+    ) -> Result<Option<Vec<bool>>, EventLogError> {
+        let group = (tenant.clone(), group.clone());
+        self.shared.with(|state, now| Ok(state.settle(&group, settlements, now)))
+    }
+
+    async fn groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Result<Vec<GroupStatus>, EventLogError> {
+        self.shared.with(|state, _| Ok(state.list_groups(reach, after, limit)))
+    }
+
+    async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
+        self.shared.with(|state, _| Ok(state.group(&(tenant.clone(), group.clone()))))
+    }
+
+    async fn command(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        command: GroupCommand,
+    ) -> Result<bool, EventLogError> {
+        self.shared.with(|state, _| state.command(&(tenant.clone(), group.clone()), &command))
+    }
+
+    async fn expire_groups(&self) -> Result<Vec<GroupKey>, EventLogError> {
+        self.shared.with(|state, now| Ok(state.expire_groups(now)))
     }
 
     async fn dead_letters(
@@ -152,8 +189,14 @@ struct Member {
     shared: Arc<Shared>,
     /// Called when there may be something to hand out, or when something falls due earlier than before.
     changed: Arc<Notify>,
-    tenant: TenantId,
-    group: Name,
+    group: GroupKey,
+    topics: BTreeSet<Topic>,
+}
+
+impl Member {
+    fn removed(&self) -> EventLogError {
+        EventLogError::Unavailable(format!("the group {} was removed; join it again", self.group.1))
+    }
 }
 
 #[async_trait]
@@ -168,8 +211,9 @@ impl Consumer for Member {
             tokio::pin!(changed);
             // From here on it hears of changes, also of those between the look and the wait.
             changed.as_mut().enable();
-            let (handed, due) =
-                self.shared.with(|state, now| Ok(state.hand_out(&self.tenant, &self.group, max, now)))?;
+            let (handed, due) = self.shared.with(|state, now| {
+                state.hand_out(&self.group, &self.topics, max, now).ok_or_else(|| self.removed())
+            })?;
             if !handed.is_empty() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(handed);
             }
@@ -185,7 +229,8 @@ impl Consumer for Member {
     }
 
     async fn settle(&self, settlements: Vec<(DeliveryId, Settle)>) -> Result<Vec<bool>, EventLogError> {
-        self.shared.with(|state, now| Ok(state.settle(&self.tenant, &self.group, settlements, now)))
+        self.shared
+            .with(|state, now| state.settle(&self.group, settlements, now).ok_or_else(|| self.removed()))
     }
 }
 

@@ -12,6 +12,9 @@ pub struct DeadLetterQuery {
     /// Of one topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
+    /// Of one event type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Only those after this id: the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
@@ -66,7 +69,7 @@ pub struct Selection {
     /// These.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<u64>>,
-    /// All of them, as far as the next two allow.
+    /// All of them, as far as the next three allow, at most [`MAX_IDS`](Self::MAX_IDS) in one request.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
     /// Those of one group.
@@ -75,6 +78,15 @@ pub struct Selection {
     /// Those of one topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
+    /// Those of one event type.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Of all, only those after this id: the `next` of the answer before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Of all, at most so many in this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 impl Selection {
@@ -91,4 +103,7 @@ pub struct Handled {
     pub ids: Vec<u64>,
     /// Those that were asked for and are not there.
     pub missing: Vec<u64>,
+    /// Of all, what to send as `after` to go on; null when all were dealt with.
+    #[serde(default)]
+    pub next: Option<u64>,
 }

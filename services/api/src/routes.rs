@@ -2,8 +2,22 @@
 
 /// Publishes an event (`POST`).
 pub const PUBLISH: &str = "/v1/events/publish";
+/// Publishes several events, all or none (`POST`).
+pub const BATCH: &str = "/v1/events:batch";
 /// Opens a live stream or joins a group (`GET`, SSE).
 pub const STREAM: &str = "/v1/events/stream";
+/// Acknowledges deliveries (`POST`).
+pub const ACK: &str = "/v1/deliveries:ack";
+/// Gives deliveries back that have failed (`POST`).
+pub const NACK: &str = "/v1/deliveries:nack";
+/// Has the time to settle deliveries begin anew (`POST`).
+pub const EXTEND: &str = "/v1/deliveries:extend";
+/// The same for one delivery: its id, a colon, and `ack`, `nack` or `extend` (`POST`).
+pub const DELIVERY: &str = "/v1/deliveries/{delivery}";
+/// Lists groups and how far behind they are (`GET`).
+pub const GROUPS: &str = "/v1/groups";
+/// Shows one group (`GET`), removes it (`DELETE`), and with a colon and `pause`, `resume` or `seek` behind its name does that (`POST`).
+pub const GROUP: &str = "/v1/groups/{group}";
 /// Lists the caller's open streams (`GET`).
 pub const CONNECTIONS: &str = "/v1/admin/connections";
 /// Lists dead letters (`GET`).
@@ -24,13 +38,24 @@ pub const LIVEZ: &str = "/livez";
 pub const READYZ: &str = "/readyz";
 /// Says which version runs (`GET`).
 pub const VERSION: &str = "/version";
+/// Says how much there is of what, for Prometheus (`GET`).
+pub const METRICS: &str = "/metrics";
 /// Says what this is (`GET`).
 pub const ROOT: &str = "/";
 
 /// All routes with their method, in the order in which they are shown.
-pub const ALL: [(&str, &str); 13] = [
+pub const ALL: [(&str, &str); 23] = [
     ("POST", PUBLISH),
+    ("POST", BATCH),
     ("GET", STREAM),
+    ("POST", ACK),
+    ("POST", NACK),
+    ("POST", EXTEND),
+    ("POST", DELIVERY),
+    ("GET", GROUPS),
+    ("GET", GROUP),
+    ("DELETE", GROUP),
+    ("POST", GROUP),
     ("GET", CONNECTIONS),
     ("GET", DEAD_LETTERS),
     ("GET", DEAD_LETTER),
@@ -41,6 +66,7 @@ pub const ALL: [(&str, &str); 13] = [
     ("GET", LIVEZ),
     ("GET", READYZ),
     ("GET", VERSION),
+    ("GET", METRICS),
     ("GET", ROOT),
 ];
 

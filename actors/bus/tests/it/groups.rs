@@ -23,6 +23,8 @@ async fn what_a_group_rejects_is_a_dead_letter_of_its_tenant_alone_until_it_is_r
         ack_within: Duration::from_secs(30),
         max_attempts: 3,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     };
     let group = world.bus.join(spec).await.expect("joined");
     world.publish(&two, TOPIC, ["foreign".into()]).await;

@@ -2,7 +2,9 @@
 
 mod append;
 mod dead_letters;
+mod groups;
 mod hand_out;
+mod keys;
 mod read;
 mod settle;
 mod start;
@@ -88,8 +90,9 @@ contract!($ event_log_contract = event_log::EventLogHarness [
         start_counts_only_when_it_is_made,
         a_reopened_group_resumes_where_it_was,
         a_topic_added_later_starts_now,
-        a_topic_left_out_is_no_longer_handed_out,
-        a_topic_left_out_and_added_again_starts_now,
+        a_member_gets_its_own_topics_only,
+        a_topic_that_nobody_asks_for_waits,
+        who_waits_is_woken_by_its_own_topics_whoever_waits_beside_it,
     }
     hand_out::{
         each_event_goes_to_one_member,
@@ -147,10 +150,45 @@ contract!($ event_log_contract = event_log::EventLogHarness [
         a_redriven_letter_that_fails_again_is_a_new_one,
         redriving_says_which_were_there,
         discarding_says_which_were_there,
-        a_letter_of_a_topic_left_out_cannot_be_redriven,
+        a_redriven_letter_goes_to_one_who_takes_its_topic,
+        a_dead_letter_is_announced_once,
+        what_takes_too_long_is_announced_too,
+        an_announcement_that_is_given_up_is_not_announced,
         lists_are_paged_oldest_first,
         lists_are_filtered,
         dead_letters_survive_reopening,
         a_dead_letter_outlives_its_event,
+    }
+    groups::{
+        a_group_says_how_far_behind_it_is,
+        groups_are_listed_by_tenant_and_name,
+        a_group_that_is_not_there_says_so,
+        who_is_no_member_may_settle,
+        paused_it_hands_out_nothing_until_it_is_resumed,
+        a_pause_survives_reopening,
+        a_member_that_waits_is_woken_when_it_is_resumed,
+        sought_back_it_hands_out_again,
+        sought_forward_it_leaves_out,
+        what_is_open_when_it_is_sought_stays_open_and_comes_once,
+        a_place_out_of_bounds_cannot_be_sought,
+        removed_it_is_gone_and_made_anew_by_who_joins,
+        a_group_that_is_used_is_not_forgotten,
+        a_group_that_is_not_used_is_forgotten_in_time,
+        a_group_with_dead_letters_is_not_forgotten,
+        a_group_that_says_nothing_is_never_forgotten,
+    }
+    keys::{
+        of_one_key_one_is_in_hand_at_a_time,
+        of_one_key_they_come_in_order_whoever_asks,
+        other_keys_and_events_without_one_do_not_wait,
+        a_retry_holds_its_key_back,
+        a_lease_that_ends_keeps_the_order,
+        a_dead_letter_lets_the_next_of_its_key_go,
+        a_redriven_letter_waits_for_its_key_and_goes_first,
+        an_ack_wakes_who_waits_for_the_next_of_its_key,
+        order_survives_reopening,
+        a_key_holds_over_topics,
+        without_a_key_nothing_waits,
+        a_key_that_is_taken_away_lets_all_go,
     }
 ]);

@@ -1,13 +1,14 @@
 //! All that the log knows. Nothing here waits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use soorma_core::{Event, EventId, Name, Position, TenantId, Timestamp, Topic};
+use soorma_core::{Event, EventId, Position, TenantId, Timestamp, Topic};
 use soorma_ports::{
     Appended, Bounds, ConsumerSpec, DeadLetter, DeadLetterFilter, Delivery, DeliveryId, Entry, EventLogError,
-    Page, Reach, Settle, Start,
+    GroupCommand, GroupKey, GroupStatus, Page, Reach, Settle, Start,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -31,7 +32,7 @@ pub(super) struct State {
     last: Position,
     topics: BTreeMap<Topic, TopicLog>,
     ids: HashMap<(TenantId, Topic, EventId), Position>,
-    groups: BTreeMap<(TenantId, Name), Group>,
+    groups: BTreeMap<GroupKey, Group>,
     dead: BTreeMap<TenantId, Grave>,
 }
 
@@ -43,9 +44,10 @@ pub(super) struct TopicLog {
 }
 
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     since: Instant,
-    entry: Entry,
+    pub(super) at: Timestamp,
+    pub(super) entry: Entry,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +88,8 @@ impl State {
                 self.ids.insert(key, position);
                 let log = self.topic(topic);
                 log.bounds.head = position;
-                log.kept
-                    .push(Kept { since: now.due, entry: Entry { position, tenant: tenant.clone(), event } });
+                let entry = Entry { position, tenant: tenant.clone(), event };
+                log.kept.push(Kept { since: now.due, at: now.wall, entry });
                 if !touched.contains(&topic) {
                     touched.push(topic);
                 }
@@ -148,7 +150,8 @@ impl State {
             Reach::Tenant(tenant) => entry.tenant == *tenant,
             Reach::Platform => true,
         };
-        let entries: Vec<Entry> = log.after(after).filter(|entry| seen(entry)).take(limit).cloned().collect();
+        let entries = log.after(after).map(|kept| &kept.entry).filter(|entry| seen(entry));
+        let entries: Vec<Entry> = entries.take(limit).cloned().collect();
         let next = match entries.last() {
             _ if entries.len() < limit => log.bounds.head,
             Some(last) => last.position,
@@ -157,7 +160,7 @@ impl State {
         Ok(Page { entries, next })
     }
 
-    pub(super) fn join(&mut self, spec: ConsumerSpec) -> Result<Arc<Notify>, EventLogError> {
+    pub(super) fn join(&mut self, spec: &ConsumerSpec, now: Now) -> Result<Arc<Notify>, EventLogError> {
         let wrong = |message: &str| Err(EventLogError::Invalid(message.into()));
         if spec.topics.is_empty() {
             return wrong("a consumer needs at least one topic");
@@ -165,13 +168,16 @@ impl State {
         if spec.max_attempts == 0 || spec.max_unsettled == 0 || spec.ack_within.is_zero() {
             return wrong("max_attempts, max_unsettled and ack_within of a consumer must be more than zero");
         }
+        if spec.expire_after.is_some_and(|after| after < Duration::from_secs(1)) {
+            return wrong("expire_after of a consumer must be at least a second");
+        }
         let key = (spec.tenant.clone(), spec.group.clone());
         let is_new = !self.groups.contains_key(&key);
         let mut starts = BTreeMap::new();
         for topic in &spec.topics {
             let head = self.bounds(*topic).head;
             let start = match &spec.start {
-                Start::Earliest if is_new => Position(0),
+                Start::Earliest if is_new => self.bounds(*topic).before_first,
                 Start::After(cursor) if is_new => match cursor.get(*topic) {
                     Some(after) => {
                         self.within(*topic, after)?;
@@ -183,49 +189,143 @@ impl State {
             };
             starts.insert(*topic, start);
         }
-        let group = self.groups.entry(key).or_default();
-        group.reopen(&spec, starts);
+        let group = self.groups.entry(key).or_insert_with(|| Group::new(now));
+        group.reopen(spec, starts, now);
         group.changed.notify_waiters();
         Ok(group.changed.clone())
     }
 
-    /// Hands out what there is, and says when something falls due.
+    /// Hands out what there is, and says when something falls due; `None` where there is no such group.
     pub(super) fn hand_out(
         &mut self,
-        tenant: &TenantId,
-        name: &Name,
+        key: &GroupKey,
+        wanted: &BTreeSet<Topic>,
         max: usize,
         now: Now,
-    ) -> (Vec<Delivery>, Option<Instant>) {
-        let Some(group) = self.groups.get_mut(&(tenant.clone(), name.clone())) else {
-            return (Vec::new(), None);
+    ) -> Option<(Vec<Delivery>, Option<Instant>)> {
+        let letters = {
+            let group = self.groups.get_mut(key)?;
+            group.used(now);
+            group.expire(&key.1, now)
         };
-        for letter in group.expire(name, now) {
-            self.dead.entry(tenant.clone()).or_default().bury(letter);
-        }
-        (group.hand_out(tenant, &self.topics, max, now), group.next_due())
+        self.bury(&key.0, letters, now);
+        let group = self.groups.get_mut(key)?;
+        Some((group.hand_out(&key.0, wanted, &self.topics, max, now), group.next_due(wanted)))
     }
 
+    /// Says which settlements count; `None` where there is no such group.
     pub(super) fn settle(
         &mut self,
-        tenant: &TenantId,
-        name: &Name,
+        key: &GroupKey,
         settlements: Vec<(DeliveryId, Settle)>,
         now: Now,
-    ) -> Vec<bool> {
-        let Some(group) = self.groups.get_mut(&(tenant.clone(), name.clone())) else {
-            return vec![false; settlements.len()];
-        };
+    ) -> Option<Vec<bool>> {
+        let group = self.groups.get_mut(key)?;
+        group.used(now);
         let mut counted = Vec::with_capacity(settlements.len());
+        let mut letters = Vec::new();
         for (id, settle) in settlements {
-            let (counts, letter) = group.settle(name, id, settle, now);
-            if let Some(letter) = letter {
-                self.dead.entry(tenant.clone()).or_default().bury(letter);
-            }
+            let (counts, letter) = group.settle(&key.1, id, settle, now);
+            letters.extend(letter);
             counted.push(counts);
         }
         group.changed.notify_waiters();
-        counted
+        self.bury(&key.0, letters, now);
+        Some(counted)
+    }
+
+    fn bury(&mut self, tenant: &TenantId, letters: Vec<DeadLetter>, now: Now) {
+        for letter in letters {
+            let letter = self.dead.entry(tenant.clone()).or_default().bury(letter);
+            if let Some(announcement) = letter.announcement(tenant) {
+                self.append(tenant, vec![Arc::new(announcement)], now);
+            }
+        }
+    }
+
+    fn status(&self, key: &GroupKey, group: &Group) -> GroupStatus {
+        let letters = self.dead.get(&key.0).into_iter().flat_map(|grave| grave.letters.values());
+        let dead = letters.filter(|letter| letter.group == key.1).count();
+        group.status((&key.0, &key.1), &self.topics, u64::try_from(dead).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn group(&self, key: &GroupKey) -> Option<GroupStatus> {
+        self.groups.get(key).map(|group| self.status(key, group))
+    }
+
+    pub(super) fn list_groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Vec<GroupStatus> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let seen = |key: &GroupKey| match reach {
+            Reach::Tenant(tenant) => key.0 == *tenant,
+            Reach::Platform => true,
+        };
+        let groups = self.groups.range::<GroupKey, _>((from, Bound::Unbounded));
+        groups.filter(|(key, _)| seen(key)).take(limit).map(|(key, group)| self.status(key, group)).collect()
+    }
+
+    pub(super) fn command(&mut self, key: &GroupKey, command: &GroupCommand) -> Result<bool, EventLogError> {
+        let places = match (command, self.groups.get(key)) {
+            (_, None) => return Ok(false),
+            (GroupCommand::Seek(start), Some(group)) => self.places(start, group)?,
+            _ => BTreeMap::new(),
+        };
+        if *command == GroupCommand::Remove {
+            if let Some(group) = self.groups.remove(key) {
+                group.changed.notify_waiters();
+            }
+            if let Some(grave) = self.dead.get_mut(&key.0) {
+                grave.letters.retain(|_, letter| letter.group != key.1);
+            }
+        } else if let Some(group) = self.groups.get_mut(key) {
+            match command {
+                GroupCommand::Pause => group.pause(true),
+                GroupCommand::Resume => group.pause(false),
+                GroupCommand::Seek(_) => group.seek(places),
+                GroupCommand::Remove => {}
+            }
+            group.changed.notify_waiters();
+        }
+        Ok(true)
+    }
+
+    /// Where a group goes on that is to go on from somewhere.
+    fn places(&self, start: &Start, group: &Group) -> Result<BTreeMap<Topic, Position>, EventLogError> {
+        let mut places = BTreeMap::new();
+        for topic in group.topics() {
+            let Bounds { before_first, head } = self.bounds(topic);
+            match start {
+                Start::Now => drop(places.insert(topic, head)),
+                Start::Earliest => drop(places.insert(topic, before_first)),
+                Start::After(cursor) => {
+                    if let Some(after) = cursor.get(topic) {
+                        self.within(topic, after)?;
+                        places.insert(topic, after);
+                    }
+                }
+            }
+        }
+        Ok(places)
+    }
+
+    pub(super) fn expire_groups(&mut self, now: Now) -> Vec<GroupKey> {
+        let idle: Vec<GroupKey> =
+            self.groups.iter().filter(|(_, group)| group.is_idle(now)).map(|(key, _)| key.clone()).collect();
+        let dead = &self.dead;
+        let mourned = |key: &GroupKey| {
+            dead.get(&key.0).is_some_and(|grave| grave.letters.values().any(|letter| letter.group == key.1))
+        };
+        let gone: Vec<GroupKey> = idle.into_iter().filter(|key| !mourned(key)).collect();
+        for key in &gone {
+            if let Some(group) = self.groups.remove(key) {
+                group.changed.notify_waiters();
+            }
+        }
+        gone
     }
 
     pub(super) fn dead_letters(
@@ -241,6 +341,7 @@ impl State {
         let wanted = |letter: &DeadLetter| {
             filter.group.as_ref().is_none_or(|group| letter.group == *group)
                 && filter.topic.is_none_or(|topic| letter.event.topic == topic)
+                && filter.kind.as_ref().is_none_or(|kind| letter.event.kind == *kind)
         };
         let letters = grave.letters.values().filter(|letter| letter.id > after && wanted(letter));
         letters.take(limit).cloned().collect()
@@ -262,8 +363,7 @@ impl State {
             let Some(group) = self.groups.get_mut(&(tenant.clone(), letter.group.clone())) else {
                 continue;
             };
-            if group.takes(letter.event.topic) {
-                group.give_back(letter, now);
+            if group.give_back(letter, now) {
                 group.changed.notify_waiters();
                 grave.letters.remove(id);
                 given_back.push(*id);
@@ -291,16 +391,17 @@ impl State {
 }
 
 impl TopicLog {
-    pub(super) fn after(&self, after: Position) -> impl Iterator<Item = &Entry> {
+    pub(super) fn after(&self, after: Position) -> impl Iterator<Item = &Kept> {
         let from = self.kept.partition_point(|kept| kept.entry.position <= after);
-        self.kept[from..].iter().map(|kept| &kept.entry)
+        self.kept[from..].iter()
     }
 }
 
 impl Grave {
-    fn bury(&mut self, mut letter: DeadLetter) {
+    fn bury(&mut self, mut letter: DeadLetter) -> DeadLetter {
         self.last_id += 1;
         letter.id = self.last_id;
-        self.letters.insert(letter.id, letter);
+        self.letters.insert(letter.id, letter.clone());
+        letter
     }
 }

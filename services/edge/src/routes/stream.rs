@@ -103,6 +103,8 @@ fn spec(app: &App, scope: &Scope, group: Name, topics: BTreeSet<Topic>) -> Consu
         ack_within: config.ack_within,
         max_attempts: config.max_attempts.max(1),
         max_unsettled: config.max_unsettled.max(1),
+        key: None,
+        expire_after: None,
     }
 }
 

@@ -19,6 +19,8 @@ async fn rejected(server: &Server, group: &str, count: usize) -> Vec<u64> {
         ack_within: HOUR,
         max_attempts: 3,
         max_unsettled: 1_000,
+        key: None,
+        expire_after: None,
     };
     let consumer = server.log.consumer(spec).await.expect("joined");
     for n in 0..count {

@@ -161,6 +161,8 @@ async fn a_stop_of_the_server_counts_as_no_attempt() {
         ack_within: HOUR,
         max_attempts: 1,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     };
     let consumer = soorma_ports::EventLog::consumer(&*server.log, spec).await.expect("joined");
     let handed = consumer.next(10, Duration::from_secs(5)).await.expect("handed out");

@@ -75,6 +75,8 @@ async fn what_was_published_is_there_after_a_restart_and_two_nodes_share_nothing
             ack_within: Duration::from_secs(30),
             max_attempts: 5,
             max_unsettled: 100,
+            key: None,
+            expire_after: None,
         };
         let late = node.bus().join(spec).await.unwrap();
         let found = late.next(10, Duration::from_millis(1)).await.unwrap();

@@ -157,6 +157,8 @@ impl Side {
                     ack_within: UNIT * *within,
                     max_attempts: *attempts,
                     max_unsettled: *unsettled,
+                    key: None,
+                    expire_after: None,
                 };
                 let joined = self.log.consumer(spec).await;
                 Answer::Joined(joined.map(|member| drop(self.members.insert(tenant * 2 + group, member))))

@@ -55,6 +55,8 @@ fn spec() -> ConsumerSpec {
         ack_within: HOUR,
         max_attempts: 3,
         max_unsettled: 10_000,
+        key: None,
+        expire_after: None,
     }
 }
 

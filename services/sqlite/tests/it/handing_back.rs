@@ -21,6 +21,8 @@ async fn member(world: &World) -> Arc<dyn Consumer> {
         ack_within: Duration::from_secs(3_600),
         max_attempts: 1,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     };
     world.log.consumer(spec).await.unwrap()
 }

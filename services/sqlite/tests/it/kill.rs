@@ -43,6 +43,8 @@ async fn workers(log: &SqliteLog) -> Arc<dyn Consumer> {
         ack_within: Duration::from_secs(3_600),
         max_attempts: u32::MAX,
         max_unsettled: 100,
+        key: None,
+        expire_after: None,
     };
     log.consumer(spec).await.unwrap()
 }

@@ -167,6 +167,8 @@ async fn what_was_in_hand_is_due_at_once_and_keeps_its_attempts() {
         ack_within: Duration::from_secs(3_600),
         max_attempts: 3,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     };
     append(&world.log, "a").await;
     let member = world.log.consumer(spec.clone()).await.unwrap();
@@ -205,6 +207,8 @@ async fn quick_ends_of_the_process_blame_the_oldest_event_in_hand_alone() {
         ack_within: Duration::from_secs(30),
         max_attempts: 3,
         max_unsettled: 100,
+        key: None,
+        expire_after: None,
     };
     let log = open();
     let events = (0..10).map(|n| Arc::new(event(&format!("e{n}"), Topic::ActionRequests)));

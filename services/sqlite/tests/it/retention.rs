@@ -39,6 +39,8 @@ fn spec() -> ConsumerSpec {
         ack_within: HOUR * 100,
         max_attempts: 3,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     }
 }
 

@@ -1,12 +1,12 @@
 //! Clause 5 of the consumer.
 
-use soorma_core::Position;
+use soorma_core::{Position, Topic};
 use soorma_ports::{ConsumerSpec, DeadLetter, DeadLetterFilter, Settle};
 
 use super::EventLogHarness;
 use super::steps::{
-    AT_ONCE, FACTS, REQUESTS, append, assert_nothing, bury, dead_letters, handed, reject, retry, settle,
-    spec, take_one, wait_while, workers,
+    AT_ONCE, FACTS, REQUESTS, append, assert_nothing, bury, dead_letters, handed, read_all, reject, retry,
+    settle, spec, take_one, wait_while, workers,
 };
 use crate::{event, name, tenant};
 
@@ -148,11 +148,65 @@ pub(super) async fn discarding_says_which_were_there<H: EventLogHarness>(h: H) {
     assert_nothing(&workers(&h).await).await;
 }
 
-pub(super) async fn a_letter_of_a_topic_left_out_cannot_be_redriven<H: EventLogHarness>(h: H) {
+pub(super) async fn a_redriven_letter_goes_to_one_who_takes_its_topic<H: EventLogHarness>(h: H) {
     let letter = bury(&h, "a").await;
-    h.log().consumer(spec::<H>("workers", &[FACTS])).await.unwrap();
-    assert_eq!(h.log().redrive(&tenant("acme"), &[letter.id]).await, Ok(vec![]));
-    assert_eq!(dead_letters(&h.log()).await, [letter]);
+    let other = h.log().consumer(spec::<H>("workers", &[FACTS])).await.unwrap();
+    assert_eq!(h.log().redrive(&tenant("acme"), &[letter.id]).await, Ok(vec![letter.id]));
+    assert_nothing(&other).await;
+    assert_eq!(take_one(&workers(&h).await).await.event.id.as_str(), "a");
+}
+
+/// Reads the announcements of `acme`.
+async fn announced(log: &std::sync::Arc<dyn soorma_ports::EventLog>) -> Vec<soorma_core::Event> {
+    let all = read_all(log, "acme", Topic::SystemEvents).await;
+    let of_letters = all.into_iter().filter(|entry| entry.event.kind == DeadLetter::ANNOUNCEMENT);
+    of_letters.map(|entry| soorma_core::Event::clone(&entry.event)).collect()
+}
+
+pub(super) async fn a_dead_letter_is_announced_once<H: EventLogHarness>(h: H) {
+    let letter = bury(&h, "a").await;
+    let log = h.log();
+    let [event] = &announced(&log).await[..] else { panic!("one announcement is expected") };
+    assert_eq!(Some(event), letter.announcement(&tenant("acme")).as_ref());
+    assert_eq!(event.parent_event_id.as_deref(), Some("a"));
+    assert_eq!(event.subject.as_deref(), Some("workers"));
+    let told: serde_json::Value = event.data.as_ref().unwrap().parse().unwrap();
+    assert_eq!((&told["dead_letter"], &told["cause"]), (&letter.id.into(), &"no such order".into()));
+    drop(log);
+    let h = h.reopen().await;
+    let workers = workers(&h).await;
+    assert_nothing(&workers).await;
+    assert_eq!(announced(&h.log()).await.len(), 1);
+    // Given up again, it is another letter.
+    h.log().redrive(&tenant("acme"), &[letter.id]).await.unwrap();
+    let again = take_one(&workers).await;
+    h.elapse(H::UNIT).await;
+    assert!(settle(&workers, again.id, reject()).await);
+    assert_eq!(announced(&h.log()).await.len(), 2);
+}
+
+pub(super) async fn what_takes_too_long_is_announced_too<H: EventLogHarness>(h: H) {
+    let once = ConsumerSpec { max_attempts: 1, ..spec::<H>("workers", &[REQUESTS]) };
+    let member = h.log().consumer(once).await.unwrap();
+    append(&h.log(), REQUESTS, &["a", "b"]).await;
+    assert_eq!(member.next(2, AT_ONCE).await.unwrap().len(), 2);
+    h.elapse(H::UNIT * 5).await;
+    assert_nothing(&member).await;
+    let parents: Vec<_> =
+        announced(&h.log()).await.into_iter().filter_map(|event| event.parent_event_id).collect();
+    assert_eq!(parents, ["a", "b"]);
+}
+
+pub(super) async fn an_announcement_that_is_given_up_is_not_announced<H: EventLogHarness>(h: H) {
+    let log = h.log();
+    let watcher = log.consumer(spec::<H>("watcher", &[Topic::SystemEvents])).await.unwrap();
+    bury(&h, "a").await;
+    let mut got = watcher.next(1, H::UNIT).await.unwrap();
+    let announcement = got.pop().expect("the announcement is an event like any other");
+    assert!(settle(&watcher, announcement.id, reject()).await);
+    assert_eq!(dead_letters(&log).await.len(), 2);
+    assert_eq!(announced(&log).await.len(), 1);
+    assert_nothing(&watcher).await;
 }
 
 pub(super) async fn lists_are_paged_oldest_first<H: EventLogHarness>(h: H) {
@@ -181,15 +235,17 @@ pub(super) async fn lists_are_filtered<H: EventLogHarness>(h: H) {
         }
     }
     let acme = tenant("acme");
-    for (group, topic, expected) in [
-        (None, None, vec!["a", "b", "c"]),
-        (Some("one"), None, vec!["a", "b"]),
-        (None, Some(REQUESTS), vec!["a", "c"]),
-        (Some("one"), Some(REQUESTS), vec!["a"]),
-        (Some("two"), Some(FACTS), vec![]),
-        (Some("nobody"), None, vec![]),
+    for (group, topic, kind, expected) in [
+        (None, None, None, vec!["a", "b", "c"]),
+        (Some("one"), None, None, vec!["a", "b"]),
+        (None, Some(REQUESTS), None, vec!["a", "c"]),
+        (Some("one"), Some(REQUESTS), None, vec!["a"]),
+        (Some("two"), Some(FACTS), None, vec![]),
+        (Some("nobody"), None, None, vec![]),
+        (Some("one"), None, Some("test.happened"), vec!["a", "b"]),
+        (None, None, Some("test.happen"), vec![]),
     ] {
-        let filter = DeadLetterFilter { group: group.map(name), topic };
+        let filter = DeadLetterFilter { group: group.map(name), topic, kind: kind.map(Into::into) };
         let letters = log.dead_letters(&acme, &filter, 0, 10).await.unwrap();
         assert_eq!(event_ids(&letters), expected, "{filter:?}");
     }

@@ -114,28 +114,55 @@ pub(super) async fn a_topic_added_later_starts_now<H: EventLogHarness>(h: H) {
     assert_eq!(handed(&group.next(10, H::UNIT).await.unwrap()), ["new fact"]);
 }
 
-pub(super) async fn a_topic_left_out_is_no_longer_handed_out<H: EventLogHarness>(h: H) {
-    let both = h.log().consumer(spec::<H>("workers", &[REQUESTS, FACTS])).await.unwrap();
-    append(&h.log(), FACTS, &["to be retried", "not handed out yet"]).await;
+pub(super) async fn a_member_gets_its_own_topics_only<H: EventLogHarness>(h: H) {
+    let log = h.log();
+    let both = log.consumer(spec::<H>("workers", &[REQUESTS, FACTS])).await.unwrap();
+    let one = workers(&h).await;
+    append(&log, FACTS, &["to be retried", "fact"]).await;
     let delivery = both.next(1, H::UNIT).await.unwrap().remove(0);
-    assert!(settle(&both, delivery.id, retry(H::UNIT)).await);
-    drop(both);
-    let h = h.reopen().await;
-    let group = workers(&h).await;
-    h.elapse(H::UNIT * 10).await;
-    assert_nothing(&group).await;
-    append(&h.log(), REQUESTS, &["a"]).await;
-    assert_eq!(handed(&group.next(10, H::UNIT).await.unwrap()), ["a"]);
+    assert!(settle(&both, delivery.id, retry(AT_ONCE)).await);
+    append(&log, REQUESTS, &["a", "b"]).await;
+    // What is due again and what stands before it are not for this member.
+    assert_eq!(handed(&one.next(1, H::UNIT).await.unwrap()), ["a"]);
+    let mut rest = Vec::new();
+    while rest.len() < 3 {
+        rest.extend(both.next(10, H::UNIT).await.unwrap());
+    }
+    let mut rest = handed(&rest);
+    rest.sort_unstable();
+    assert_eq!(rest, ["b", "fact", "to be retried"]);
+    assert_nothing(&one).await;
 }
 
-pub(super) async fn a_topic_left_out_and_added_again_starts_now<H: EventLogHarness>(h: H) {
+pub(super) async fn a_topic_that_nobody_asks_for_waits<H: EventLogHarness>(h: H) {
     let log = h.log();
     let both = spec::<H>("workers", &[REQUESTS, FACTS]);
-    log.consumer(both.clone()).await.unwrap();
-    workers(&h).await;
+    drop(log.consumer(both.clone()).await.unwrap());
+    let one = workers(&h).await;
     append(&log, FACTS, &["meanwhile"]).await;
-    let group = log.consumer(both).await.unwrap();
-    assert_nothing(&group).await;
-    append(&log, FACTS, &["again"]).await;
-    assert_eq!(handed(&group.next(10, H::UNIT).await.unwrap()), ["again"]);
+    assert_nothing(&one).await;
+    drop((log, one));
+    let h = h.reopen().await;
+    let group = h.log().consumer(both).await.unwrap();
+    assert_eq!(handed(&group.next(10, H::UNIT).await.unwrap()), ["meanwhile"]);
+}
+
+pub(super) async fn who_waits_is_woken_by_its_own_topics_whoever_waits_beside_it<H: EventLogHarness>(h: H) {
+    let log = h.log();
+    let mut waiting = tokio::task::JoinSet::new();
+    for topic in [REQUESTS, FACTS] {
+        let member = log.consumer(spec::<H>("workers", &[topic])).await.unwrap();
+        assert_nothing(&member).await;
+        waiting.spawn(async move { member.next(1, H::UNIT * 50).await.unwrap() });
+    }
+    tokio::task::yield_now().await;
+    log.check().await.unwrap();
+    append(&log, FACTS, &["fact"]).await;
+    append(&log, REQUESTS, &["request"]).await;
+    let mut got = Vec::new();
+    while let Some(deliveries) = waiting.join_next().await {
+        got.extend(handed(&deliveries.unwrap()).into_iter().map(ToOwned::to_owned));
+    }
+    got.sort_unstable();
+    assert_eq!(got, ["fact", "request"]);
 }

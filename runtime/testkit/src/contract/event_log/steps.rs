@@ -72,6 +72,8 @@ pub(super) fn spec<H: EventLogHarness>(group: &str, topics: &[Topic]) -> Consume
         ack_within: H::UNIT * 4,
         max_attempts: 3,
         max_unsettled: 100,
+        key: None,
+        expire_after: None,
     }
 }
 
