@@ -20,6 +20,9 @@ use crate::tail::Tails;
 /// A full bus has room again after a commit or two of the log.
 const COME_BACK: Duration = Duration::from_millis(100);
 
+/// How often groups are looked through for those that nobody uses.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
 /// What a feed may hold at most, since its places are made at once.
 const MAX_TAIL_BUFFER: u32 = 65_536;
 
@@ -56,6 +59,21 @@ impl EventBus {
     /// What the log answered.
     pub async fn run_tail(&self, topic: Topic) -> Result<Infallible, Error> {
         self.tails.run(&*self.log, topic).await
+    }
+
+    /// Forgets groups that nobody uses, now and then. Never returns; dropping it stops it.
+    pub async fn run_janitor(&self) {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            match self.log.expire_groups().await {
+                Ok(gone) => {
+                    for (tenant, group) in gone {
+                        tracing::info!(%tenant, %group, "a group that nobody used is forgotten");
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "cannot look for groups that nobody uses; later again"),
+            }
+        }
     }
 
     fn fits(&self, event: &Event) -> Result<(), Error> {
