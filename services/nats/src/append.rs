@@ -109,7 +109,7 @@ impl Core {
     }
 
     async fn put_one(&self, tenant: &TenantId, envelope: &Envelope) -> Result<Appended, Refused> {
-        match self.wire.put(self.put_of(tenant, envelope)).await {
+        match self.store(envelope.topic, vec![self.put_of(tenant, envelope)]).await {
             Ok(sequence) => Ok(Appended { position: Position(sequence), duplicate: false }),
             Err(Refused::Raced(Some(sequence))) if sequence > 0 => {
                 Ok(Appended { position: Position(sequence), duplicate: true })
@@ -128,10 +128,17 @@ impl Core {
             return Err(too_many(envelopes.len(), topic.as_str()).into());
         }
         let puts = envelopes.iter().map(|envelope| self.put_of(tenant, envelope)).collect();
-        let last = self.wire.put_all(puts).await?;
+        let last = self.store(topic, puts).await?;
         // They stand side by side.
         let behind = (0..envelopes.len() as u64).rev();
         Ok(behind.map(|behind| Appended { position: Position(last - behind), duplicate: false }).collect())
+    }
+
+    async fn store(&self, topic: Topic, call: Vec<Put>) -> Result<u64, Refused> {
+        match &self.gathered {
+            Some(gathered) => gathered.store(topic, call).await,
+            None => self.wire.store(&call).await,
+        }
     }
 
     fn put_of(&self, tenant: &TenantId, envelope: &Envelope) -> Put {
@@ -174,7 +181,7 @@ impl Core {
         });
         let puts: Vec<Put> = puts.collect();
         for tried in 0.. {
-            match self.wire.put_all(puts.clone()).await {
+            match self.wire.store(&puts).await {
                 Ok(_) => break,
                 Err(Refused::BatchBroken(_)) if tried < TRIES => tokio::time::sleep(backoff(tried)).await,
                 Err(refused) => return Err(refused.into_error()),
@@ -245,6 +252,6 @@ fn too_many(count: usize, of: &str) -> EventLogError {
 }
 
 /// 5 ms to 200 ms: as long as some batches of others take.
-fn backoff(tried: usize) -> std::time::Duration {
+pub(crate) fn backoff(tried: usize) -> std::time::Duration {
     std::time::Duration::from_millis(5 << tried.min(5))
 }

@@ -8,16 +8,14 @@ use soorma_core::Topic;
 
 /// The connection, and the bounds of the log.
 ///
-/// **Durability.** An answer means that the server has written the event, so it survives the end of our process and of the
-/// server's. Whether it survives a power cut is the server's setting: JetStream syncs to the disk every two minutes unless
-/// its `sync_interval` is `always`, or `replicas` is 3 or more on machines that do not fail together.
+/// What an answer means is said at [`Durability`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NatsLogConfig {
     /// Servers of one cluster, such as `nats://127.0.0.1:4222`; any one that answers is enough.
     pub servers: Vec<String>,
     /// Who we are.
     pub credentials: Credentials,
-    /// A file of root certificates besides those of the system.
+    /// A file of root certificates, in place of those of the system.
     pub tls_root: Option<PathBuf>,
     /// Whether a connection without TLS is refused.
     pub tls_required: bool,
@@ -29,10 +27,26 @@ pub struct NatsLogConfig {
     pub retain: Retention,
     /// The same, for topics that differ.
     pub retain_of: BTreeMap<Topic, Retention>,
+    /// For which servers appends are made.
+    pub durability: Durability,
     /// How many publishes wait for their answer at once; more wait their turn.
     pub max_unanswered: usize,
-    /// How long an answer of the server is waited for.
+    /// How long an answer of the server is waited for. A connection that is seen to be lost is not waited for at all.
     pub answer_within: Duration,
+}
+
+/// For which servers appends are made. Nothing on the wire says how a server is set, so this is to be set as the server is.
+///
+/// With both, an answer means that the server has written the event, so it survives the end of our process and of the
+/// server's. Whether it survives a power cut is the server's `sync_interval`, or `replicas` on machines that do not fail together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// For servers that sync now and then: two minutes if nothing is set. Each append is sent at once.
+    #[default]
+    Acknowledged,
+    /// For servers with `jetstream { sync_interval: always }`, which sync before they answer, one publish after the other. Appends
+    /// that wait at the same time are sent as one batch, which is synced once.
+    Synced,
 }
 
 /// Who we are to the server.
@@ -94,6 +108,7 @@ impl Default for NatsLogConfig {
             replicas: 1,
             retain: Retention::default(),
             retain_of: BTreeMap::new(),
+            durability: Durability::default(),
             // 512: beyond it, one server answers no faster.
             max_unanswered: 512,
             answer_within: Duration::from_secs(10),

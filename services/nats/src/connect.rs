@@ -6,10 +6,15 @@ use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 use soorma_ports::EventLogError;
 
 use crate::config::{Credentials, NatsLogConfig};
+use crate::link::Link;
 use crate::signals::Signals;
 use crate::version;
 
-pub(crate) async fn connect(config: &NatsLogConfig, signals: &Arc<Signals>) -> Result<Client, EventLogError> {
+pub(crate) async fn connect(
+    config: &NatsLogConfig,
+    signals: &Arc<Signals>,
+    link: &Arc<Link>,
+) -> Result<Client, EventLogError> {
     let invalid = |error: &dyn std::fmt::Display| EventLogError::Invalid(error.to_string());
     let servers: Vec<async_nats::ServerAddr> = config
         .servers
@@ -22,7 +27,8 @@ pub(crate) async fn connect(config: &NatsLogConfig, signals: &Arc<Signals>) -> R
     let mut options = ConnectOptions::new()
         .name("soorma")
         .connection_timeout(config.answer_within)
-        .request_timeout(Some(config.answer_within));
+        // `Link` says how long an answer is waited for.
+        .request_timeout(None);
     options = match &config.credentials {
         Credentials::None => options,
         Credentials::File(path) => options
@@ -38,10 +44,10 @@ pub(crate) async fn connect(config: &NatsLogConfig, signals: &Arc<Signals>) -> R
     if config.tls_required {
         options = options.require_tls(true);
     }
-    let heard = signals.clone();
+    let heard = (signals.clone(), link.clone());
     let options = options.event_callback(move |event| {
-        let signals = heard.clone();
-        async move { notice(&event, &signals) }
+        let (signals, link) = heard.clone();
+        async move { notice(&event, &signals, &link) }
     });
     let client = options.connect(&servers[..]).await.map_err(|error| refused(config, &error))?;
     let server = client.server_info();
@@ -50,19 +56,27 @@ pub(crate) async fn connect(config: &NatsLogConfig, signals: &Arc<Signals>) -> R
 }
 
 /// Says what became of the connection, and has everybody look anew after something may have been missed.
-fn notice(event: &Event, signals: &Signals) {
+fn notice(event: &Event, signals: &Signals, link: &Link) {
     match event {
         Event::Connected => {
             tracing::info!("connected to nats");
+            link.made();
             signals.all_may_have_changed();
         }
         Event::SlowConsumer(_) => {
             tracing::debug!("fell behind with what nats says was stored, looking anew");
             signals.all_may_have_changed();
         }
-        Event::Disconnected => tracing::warn!("connection to nats lost, trying again"),
+        Event::Disconnected => {
+            tracing::warn!("connection to nats lost, trying again");
+            link.lost();
+        }
         Event::ServerError(error) => tracing::warn!(%error, "nats server refuses"),
-        Event::ClientError(error) => tracing::warn!(%error, "nats client failed"),
+        // One for each try to connect again.
+        Event::ClientError(error) if link.is_new(&error.to_string()) => {
+            tracing::warn!(%error, "nats client failed, trying again");
+        }
+        Event::ClientError(error) => tracing::debug!(%error, "nats client failed again"),
         Event::LameDuckMode | Event::Draining | Event::Closed => {
             tracing::info!(%event, "nats connection changed")
         }
@@ -81,9 +95,9 @@ fn refused(config: &NatsLogConfig, error: &async_nats::ConnectError) -> EventLog
             ))
         }
         ConnectErrorKind::ServerParse => EventLogError::Invalid(format!("{servers}: {error}")),
-        ConnectErrorKind::Tls => {
-            EventLogError::Invalid(format!("TLS with the NATS server ({servers}): {error}"))
-        }
+        ConnectErrorKind::Tls => invalid_tls(&servers, error),
+        // What the handshake says comes as what the socket says, but of another kind.
+        ConnectErrorKind::Io if is_no_certificate(error) => invalid_tls(&servers, error),
         ConnectErrorKind::Dns
         | ConnectErrorKind::TimedOut
         | ConnectErrorKind::Io
@@ -91,4 +105,17 @@ fn refused(config: &NatsLogConfig, error: &async_nats::ConnectError) -> EventLog
             EventLogError::Unavailable(format!("no NATS server answers at {servers}: {error}"))
         }
     }
+}
+
+fn invalid_tls(servers: &str, error: &async_nats::ConnectError) -> EventLogError {
+    EventLogError::Invalid(format!(
+        "TLS with the NATS server ({servers}): {error}. Name a file with the root of its certificate, and the server by a name that stands in it"
+    ))
+}
+
+/// Whether the server shows a certificate that is not to be trusted, or none that can be read.
+fn is_no_certificate(error: &async_nats::ConnectError) -> bool {
+    let cause = std::error::Error::source(error);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
 }

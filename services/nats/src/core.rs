@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use soorma_ports::Clock;
 
+use crate::gathered::Gathered;
 use crate::names::Names;
 use crate::server_time::ServerTime;
 use crate::signals::Signals;
@@ -12,6 +13,8 @@ use crate::wire::Wire;
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) wire: Arc<Wire>,
+    /// Where appends are gathered, if they are.
+    pub(crate) gathered: Option<Gathered>,
     pub(crate) names: Names,
     pub(crate) signals: Arc<Signals>,
     pub(crate) time: ServerTime,

@@ -17,6 +17,8 @@ pub(crate) struct ApiError {
 const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
 /// Insufficient resources, storage resources exceeded, store failed, account limit.
 const NO_ROOM: [u64; 7] = [10_002, 10_023, 10_028, 10_047, 10_077, 10_120, 10_122];
+/// A message is larger than the stream takes.
+const TOO_LARGE: u64 = 10_054;
 /// No message was found.
 const NOT_FOUND: u64 = 10_037;
 /// A batch was not taken whole: too many were open at once, or a part came too late.
@@ -69,6 +71,8 @@ impl ApiError {
         let said = format!("JetStream says '{}' ({})", self.description, self.err_code);
         if NO_ROOM.contains(&self.err_code) {
             EventLogError::Full(said)
+        } else if self.err_code == TOO_LARGE {
+            EventLogError::Invalid(said)
         } else {
             EventLogError::Unavailable(said)
         }

@@ -12,12 +12,14 @@ use soorma_ports::{
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::config::NatsLogConfig;
+use crate::config::{Durability, NatsLogConfig};
 use crate::connect::connect;
 use crate::core::Core;
 use crate::error::{Refused, away};
 use crate::follower::NatsFollower;
+use crate::gathered::Gathered;
 use crate::group::{Ask, Member, Worker};
+use crate::link::Link;
 use crate::names::Names;
 use crate::provision::provision;
 use crate::read::within;
@@ -40,7 +42,7 @@ pub struct NatsLog {
 pub(crate) struct Shared {
     core: Arc<Core>,
     groups: Mutex<BTreeMap<(TenantId, Name), mpsc::WeakSender<Ask>>>,
-    /// Those who pass on what the server says and those who work for groups; they end with this.
+    /// Those who pass on what the server says, gather appends and work for groups; they end with this.
     tasks: Mutex<JoinSet<()>>,
     /// What the server is listened to about: only what somebody here waits for, since it costs both sides.
     heard: tokio::sync::Mutex<BTreeSet<String>>,
@@ -55,16 +57,22 @@ impl NatsLog {
     pub async fn open(config: &NatsLogConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, EventLogError> {
         let names = Names::new(&config.prefix)?;
         let signals = Signals::new();
-        let client = connect(config, &signals).await?;
-        let wire = Wire::new(client.clone(), config.answer_within, config.max_unanswered, config.replicas);
+        let link = Arc::new(Link::new(config.answer_within));
+        let client = connect(config, &signals, &link).await?;
+        let wire = Wire::new(client, link, config);
         provision(&wire.jetstream, &names, config).await?;
         let time = ServerTime::ask(&wire, &names.groups_stream()).await?;
-        let core = Arc::new(Core { wire, names, signals, time, clock });
+        let mut tasks = JoinSet::new();
+        let gathered = match config.durability {
+            Durability::Acknowledged => None,
+            Durability::Synced => Some(Gathered::start(&wire, &names, &mut tasks)),
+        };
+        let core = Arc::new(Core { wire, gathered, names, signals, time, clock });
         core.finish_calls().await?;
         let shared = Shared {
             core,
             groups: Mutex::default(),
-            tasks: Mutex::default(),
+            tasks: Mutex::new(tasks),
             heard: tokio::sync::Mutex::default(),
         };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
@@ -80,7 +88,8 @@ impl Shared {
             if heard.contains(&subject) {
                 continue;
             }
-            let stored = self.core.wire.client.subscribe(subject.clone()).await.map_err(away)?;
+            let stored = async { self.core.wire.client.subscribe(subject.clone()).await.map_err(away) };
+            let stored = self.core.wire.answer(stored).await?;
             let pass_on = pass_on(self.core.signals.clone(), self.core.names.clone(), stored);
             self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(pass_on);
             heard.insert(subject);
@@ -88,7 +97,7 @@ impl Shared {
         }
         if is_new {
             // Requests are answered in the order in which they are sent.
-            self.core.wire.client.flush().await.map_err(away)?;
+            self.core.wire.answer(async { self.core.wire.client.flush().await.map_err(away) }).await?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! By hand where the client library has no such call (batches, ranges), or hides what the server says (which message was
 //! there before).
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use soorma_core::Timestamp;
 use soorma_ports::EventLogError;
 use tokio::sync::Semaphore;
 
+use crate::config::NatsLogConfig;
 use crate::error::{ApiError, Refused, away, corrupt, request_error};
+use crate::link::Link;
 
 /// The most messages of an atomic batch.
 pub(crate) const MOST_IN_BATCH: usize = 1_000;
@@ -29,6 +32,8 @@ const BATCHES_AT_ONCE: usize = 16;
 const BATCH_ID: &str = "Nats-Batch-Id";
 const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
 const BATCH_COMMIT: &str = "Nats-Batch-Commit";
+/// Ours: the next message belongs to the same call. A batch may be several calls.
+const GOES_ON: &str = "Soorma-Goes-On";
 const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
 const TTL: &str = "Nats-TTL";
 
@@ -63,9 +68,8 @@ pub(crate) struct Stored {
     pub(crate) subject: String,
     pub(crate) payload: Bytes,
     pub(crate) at: Timestamp,
-    /// The batch that goes on after this message.
-    open_batch: Option<String>,
-    batch: Option<String>,
+    /// Whether the next message belongs to the same call.
+    goes_on: bool,
 }
 
 /// A part of a stream.
@@ -79,13 +83,12 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// Leaves out a batch at the end whose own end is not stored yet: nobody sees half of it.
+    /// Leaves out a call at the end whose own end is not stored yet: nobody sees half of it.
     ///
-    /// Only for subjects that a batch is not wider than.
+    /// Only for subjects that a call is not wider than.
     pub(crate) fn whole(mut self) -> Self {
-        let open = self.messages.last().and_then(|last| last.open_batch.clone());
-        if !self.more && open.is_some() {
-            let whole = self.messages.iter().rposition(|message| message.batch != open);
+        if !self.more && self.messages.last().is_some_and(|last| last.goes_on) {
+            let whole = self.messages.iter().rposition(|message| !message.goes_on);
             let cut = self.messages.split_off(whole.map_or(0, |nth| nth + 1));
             self.cut_after = cut.first().map(|first| first.sequence.saturating_sub(1));
         }
@@ -105,7 +108,7 @@ pub(crate) struct Ends {
 pub(crate) struct Wire {
     pub(crate) client: Client,
     pub(crate) jetstream: Context,
-    pub(crate) answer_within: Duration,
+    link: Arc<Link>,
     unanswered: Semaphore,
     batches: Semaphore,
     /// Whether one server of several may lag behind, so that what it does not find may still be there.
@@ -137,54 +140,80 @@ struct StateOf {
 }
 
 impl Wire {
-    pub(crate) fn new(
-        client: Client,
-        answer_within: Duration,
-        max_unanswered: usize,
-        replicas: usize,
-    ) -> Arc<Self> {
+    pub(crate) fn new(client: Client, link: Arc<Link>, config: &NatsLogConfig) -> Arc<Self> {
         let mut jetstream = async_nats::jetstream::new(client.clone());
-        jetstream.set_timeout(answer_within);
+        jetstream.set_timeout(config.answer_within);
         Arc::new(Self {
             client,
             jetstream,
-            answer_within,
-            unanswered: Semaphore::new(max_unanswered.clamp(1, Semaphore::MAX_PERMITS)),
+            link,
+            unanswered: Semaphore::new(config.max_unanswered.clamp(1, Semaphore::MAX_PERMITS)),
             batches: Semaphore::new(BATCHES_AT_ONCE),
-            replicated: replicas > 1,
+            replicated: config.replicas > 1,
         })
+    }
+
+    /// Waits for an answer, as long as there is a connection, and not longer than an answer may take.
+    pub(crate) async fn answer<T, E: From<EventLogError>>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.link.answer(&self.client, answer).await
+    }
+
+    /// Stores what belongs to one call, side by side, or nothing of it; answers the sequence of the last one.
+    pub(crate) async fn store(&self, call: &[Put]) -> Result<u64, Refused> {
+        match call {
+            [one] => self.put(one.clone()).await,
+            several => self.put_all(&[several]).await,
+        }
     }
 
     /// Stores one message; answers its sequence.
     pub(crate) async fn put(&self, put: Put) -> Result<u64, Refused> {
-        let _permit = self.unanswered.acquire().await.map_err(away)?;
-        let headers = put.headers();
-        let answer = self.client.request_with_headers(put.subject, headers, put.payload).await;
-        stored(&answer.map_err(|error| request_error(&error))?)
+        let stored = async {
+            let _permit = self.unanswered.acquire().await.map_err(away)?;
+            let headers = put.headers();
+            let answer = self.client.request_with_headers(put.subject, headers, put.payload).await;
+            stored(&answer.map_err(|error| request_error(&error))?)
+        };
+        self.answer(stored).await
     }
 
-    /// Stores all messages, side by side, or none; answers the sequence of the last one.
-    pub(crate) async fn put_all(&self, puts: Vec<Put>) -> Result<u64, Refused> {
-        let count = puts.len();
+    /// Stores all messages of these calls, side by side, or none; answers the sequence of the last one.
+    pub(crate) async fn put_all(&self, calls: &[&[Put]]) -> Result<u64, Refused> {
+        let count: usize = calls.iter().map(|call| call.len()).sum();
         if count > MOST_IN_BATCH {
             return Err(EventLogError::Invalid(format!(
                 "{count} at once are too many; at most {MOST_IN_BATCH} can be stored together"
             ))
             .into());
         }
+        self.answer(self.batch(calls, count)).await
+    }
+
+    async fn batch(&self, calls: &[&[Put]], count: usize) -> Result<u64, Refused> {
         let _batch = self.batches.acquire().await.map_err(away)?;
         let batch = self.client.new_inbox();
         let batch = batch.rsplit('.').next().unwrap_or_default();
-        for (nth, put) in puts.into_iter().enumerate() {
-            let mut headers = put.headers();
-            headers.insert(BATCH_ID, batch);
-            headers.insert(BATCH_SEQUENCE, (nth + 1).to_string());
-            if nth + 1 < count {
-                self.client.publish_with_headers(put.subject, headers, put.payload).await.map_err(away)?;
-            } else {
-                headers.insert(BATCH_COMMIT, "1");
-                let answer = self.client.request_with_headers(put.subject, headers, put.payload).await;
-                return stored(&answer.map_err(|error| request_error(&error))?);
+        let mut sent = 0;
+        for call in calls {
+            for (nth, put) in call.iter().enumerate() {
+                sent += 1;
+                let mut headers = put.headers();
+                headers.insert(BATCH_ID, batch);
+                headers.insert(BATCH_SEQUENCE, sent.to_string());
+                if nth + 1 < call.len() {
+                    headers.insert(GOES_ON, "1");
+                }
+                let (subject, payload) = (put.subject.clone(), put.payload.clone());
+                if sent < count {
+                    self.client.publish_with_headers(subject, headers, payload).await.map_err(away)?;
+                } else {
+                    headers.insert(BATCH_COMMIT, "1");
+                    let answer = self.client.request_with_headers(subject, headers, payload).await;
+                    return stored(&answer.map_err(|error| request_error(&error))?);
+                }
             }
         }
         Err(EventLogError::Invalid("there is nothing to store".into()).into())
@@ -202,7 +231,7 @@ impl Wire {
         if let (Some(filter), Some(request)) = (filter, request.as_object_mut()) {
             request.insert("next_by_subj".into(), filter.into());
         }
-        let mut range = self.ask_range(stream, &request).await?;
+        let mut range = self.answer(self.ask_range(stream, &request)).await?;
         if self.replicated && !range.more {
             // The server that answered may not have all yet; its leader has.
             let last = range.messages.last().map_or(after, |last| last.sequence);
@@ -218,10 +247,9 @@ impl Wire {
         self.client.publish_with_reply(subject, inbox, request.to_string().into()).await.map_err(away)?;
         let mut messages = Vec::new();
         loop {
-            let answer = tokio::time::timeout(self.answer_within, answers.next()).await;
-            let message = answer
-                .map_err(|_| EventLogError::Unavailable("the NATS server has not answered in time".into()))?
-                .ok_or_else(|| EventLogError::Unavailable("the connection was closed".into()))?;
+            let message = answers.next().await;
+            let message =
+                message.ok_or_else(|| EventLogError::Unavailable("the connection was closed".into()))?;
             match message.status.map(|status| status.as_u16()) {
                 None => messages.push(read(message)?),
                 // The end of the range.
@@ -270,7 +298,7 @@ impl Wire {
         let mut found = Vec::new();
         for some in subjects.chunks(250) {
             let request = json!({ "multi_last": some, "batch": some.len() });
-            found.extend(self.ask_range(stream, &request).await?.messages);
+            found.extend(self.answer(self.ask_range(stream, &request)).await?.messages);
         }
         Ok(found)
     }
@@ -281,14 +309,17 @@ impl Wire {
         stream: &str,
         subject: &str,
     ) -> Result<Option<(u64, Bytes)>, EventLogError> {
-        let stream = self.jetstream.get_stream_no_info(stream).await.map_err(away)?;
-        match stream.get_last_raw_message_by_subject(subject).await {
-            Ok(message) => Ok(Some((message.sequence, message.payload))),
-            Err(error) => match error.kind() {
-                async_nats::jetstream::stream::LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                _ => Err(away(error)),
-            },
-        }
+        let newest = async {
+            let stream = self.jetstream.get_stream_no_info(stream).await.map_err(away)?;
+            match stream.get_last_raw_message_by_subject(subject).await {
+                Ok(message) => Ok(Some((message.sequence, message.payload))),
+                Err(error) => match error.kind() {
+                    async_nats::jetstream::stream::LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                    _ => Err(away(error)),
+                },
+            }
+        };
+        self.answer(newest).await
     }
 
     /// Returns the message at a sequence, as the leader of the stream knows it: its subject and content.
@@ -300,14 +331,17 @@ impl Wire {
         if sequence == 0 {
             return Ok(None);
         }
-        let stream = self.jetstream.get_stream_no_info(stream).await.map_err(away)?;
-        match stream.get_raw_message(sequence).await {
-            Ok(message) => Ok(Some((message.subject.to_string(), message.payload))),
-            Err(error) => match error.kind() {
-                async_nats::jetstream::stream::RawMessageErrorKind::NoMessageFound => Ok(None),
-                _ => Err(away(error)),
-            },
-        }
+        let found = async {
+            let stream = self.jetstream.get_stream_no_info(stream).await.map_err(away)?;
+            match stream.get_raw_message(sequence).await {
+                Ok(message) => Ok(Some((message.subject.to_string(), message.payload))),
+                Err(error) => match error.kind() {
+                    async_nats::jetstream::stream::RawMessageErrorKind::NoMessageFound => Ok(None),
+                    _ => Err(away(error)),
+                },
+            }
+        };
+        self.answer(found).await
     }
 
     pub(crate) async fn ends(&self, stream: &str) -> Result<Ends, EventLogError> {
@@ -329,9 +363,11 @@ impl Wire {
         request: Option<serde_json::Value>,
     ) -> Result<Result<T, ApiError>, EventLogError> {
         let payload = request.map(|request| Bytes::from(request.to_string())).unwrap_or_default();
-        let answer = self.client.request(format!("$JS.API.{what}"), payload).await;
-        let answer = answer.map_err(|error| request_error(&error))?;
-        read_answer(&answer.payload)
+        let answer = async {
+            let answer = self.client.request(format!("$JS.API.{what}"), payload).await;
+            answer.map_err(|error| request_error(&error))
+        };
+        read_answer(&self.answer(answer).await?.payload)
     }
 }
 
@@ -366,8 +402,6 @@ fn read(message: Message) -> Result<Stored, EventLogError> {
     let sequence = header(&message, "Nats-Sequence").ok_or_else(|| missing("Nats-Sequence"))?;
     let subject = text(&message, "Nats-Subject").ok_or_else(|| missing("Nats-Subject"))?.to_owned();
     let at = header(&message, "Nats-Time-Stamp").unwrap_or_default();
-    let batch = text(&message, BATCH_ID).map(str::to_owned);
-    let ends = text(&message, BATCH_COMMIT).is_some();
-    let open_batch = batch.clone().filter(|_| !ends);
-    Ok(Stored { sequence, subject, payload: message.payload, at, open_batch, batch })
+    let goes_on = text(&message, GOES_ON).is_some();
+    Ok(Stored { sequence, subject, payload: message.payload, at, goes_on })
 }

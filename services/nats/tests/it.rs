@@ -3,6 +3,7 @@
 mod it {
     mod connecting;
     mod contract;
+    mod contract_synced;
     mod differential;
     mod kill;
     mod provisioning;

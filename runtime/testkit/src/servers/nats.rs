@@ -41,15 +41,34 @@ impl NatsServer {
     /// # Panics
     /// When there is no server to be had, or it does not start.
     pub fn start(arguments: &[&str]) -> Self {
-        let folder = fresh_folder();
-        let mut server = Self {
-            url: String::new(),
-            folder,
-            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-            process: None,
-        };
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut server = Self { url: String::new(), folder: fresh_folder(), arguments, process: None };
         server.run("-1");
         server
+    }
+
+    /// Starts a server with a configuration file of this text, for what has no argument: `jetstream { sync_interval: always }`.
+    ///
+    /// # Panics
+    /// When there is no server to be had, or it does not start.
+    pub fn configured(text: &str) -> Self {
+        let mut server =
+            Self { url: String::new(), folder: fresh_folder(), arguments: Vec::new(), process: None };
+        let file = server.folder.join("server.conf");
+        std::fs::write(&file, text).expect("a file can be written in a folder for temporary files");
+        server.arguments = vec!["-c".to_owned(), file.to_string_lossy().into_owned()];
+        server.run("-1");
+        server
+    }
+
+    /// Returns the URL of the server that all tests of this binary share that need one which syncs before it answers.
+    ///
+    /// # Panics
+    /// When there is no server to be had.
+    pub fn shared_synced() -> String {
+        static SHARED: OnceLock<Mutex<NatsServer>> = OnceLock::new();
+        let start = || Mutex::new(Self::configured("jetstream { sync_interval: always }"));
+        SHARED.get_or_init(start).lock().unwrap_or_else(PoisonError::into_inner).url().to_owned()
     }
 
     fn run(&mut self, port: &str) {

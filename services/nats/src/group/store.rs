@@ -47,15 +47,10 @@ impl Core {
         let payload = Bytes::from(serde_json::to_vec(state).map_err(|error| corrupt("a group", error))?);
         let subject = self.names.state(tenant, group);
         let put = Put { subject, payload, expected: Some(revision), ttl: None };
-        let saved = if letters.is_empty() {
-            self.wire.put(put).await
-        } else {
-            let mut puts = letters;
-            // The last, so that the sequence of the batch is its revision.
-            puts.push(put);
-            self.wire.put_all(puts).await
-        };
-        match saved {
+        let mut puts = letters;
+        // The last, so that the sequence of the batch is its revision.
+        puts.push(put);
+        match self.wire.store(&puts).await {
             Ok(revision) => {
                 // Those in this process hear it at once.
                 self.signals.state_stored(&encode(tenant.as_str()), &encode(group.as_str()), revision);

@@ -105,6 +105,8 @@ async fn while_the_server_is_away_all_is_unavailable_and_then_it_goes_on() {
         ack_within: Duration::from_secs(3_600),
         max_attempts: 3,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     };
     let member = log.consumer(spec).await.unwrap();
     let mut follower = log.follow(TOPIC, Position(0)).await.unwrap();

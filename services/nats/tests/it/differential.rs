@@ -218,6 +218,8 @@ impl Side {
                     ack_within: UNIT * *within,
                     max_attempts: *attempts,
                     max_unsettled: *unsettled,
+                    key: None,
+                    expire_after: None,
                 };
                 match self.log.consumer(spec).await {
                     Ok(member) => drop(self.members.insert(tenant * 2 + group, member)),

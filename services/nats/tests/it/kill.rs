@@ -52,6 +52,8 @@ async fn workers(log: &NatsLog) -> Arc<dyn Consumer> {
         ack_within: LEASE,
         max_attempts: u32::MAX,
         max_unsettled: 1_000,
+        key: None,
+        expire_after: None,
     };
     log.consumer(spec).await.unwrap()
 }
@@ -192,6 +194,8 @@ async fn what_was_answered_survives_the_server_being_killed() {
         ack_within: LEASE,
         max_attempts: u32::MAX,
         max_unsettled: 1_000_000,
+        key: None,
+        expire_after: None,
     };
     let member = log.consumer(open).await.unwrap();
     tokio::time::pause();

@@ -104,6 +104,8 @@ async fn neither_followers_nor_groups_make_consumers_on_the_server() {
         ack_within: Duration::from_secs(60),
         max_attempts: 3,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     };
     let member = world.log.consumer(spec).await.unwrap();
     world.log.append(&tenant("acme"), vec![event("a", Topic::TaskEvents).into()]).await.unwrap();

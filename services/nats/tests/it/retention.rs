@@ -88,6 +88,8 @@ async fn a_group_goes_on_without_an_open_event_that_is_gone() {
         ack_within: Duration::from_secs(60),
         max_attempts: 3,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     };
     let member = world.log.consumer(spec.clone()).await.unwrap();
     append(&world, 0..2).await;

@@ -24,6 +24,8 @@ fn spec() -> ConsumerSpec {
         ack_within: Duration::from_secs(600),
         max_attempts: 3,
         max_unsettled: 10,
+        key: None,
+        expire_after: None,
     }
 }
 
