@@ -9,7 +9,8 @@ mod log;
 mod numbers;
 mod readers;
 mod schema;
+mod topic_set;
 mod writer;
 
-pub use config::SqliteLogConfig;
+pub use config::{Retention, SqliteLogConfig};
 pub use log::SqliteLog;

@@ -1,13 +1,18 @@
 //! The event log. Work that writes goes to the writer's thread, as closures over `state`; reading goes to the readers.
 //!
-//! `append`, `join`, `hand_out`, `settle` and `dead_letters` are what is done in the transaction; `member` and `follower`
-//! wait for it. Nothing polls: the writer calls those who wait after each commit (`signal`).
+//! `append`, `join`, `hand_out`, `settle`, `command` and `dead_letters` are what is done in the transaction; `read` and `status`
+//! look at what was committed; `member` and `follower` wait. Nothing polls: the writer calls those who wait after each
+//! commit (`signal`).
 
 mod append;
+mod bury;
+mod command;
 mod dead_letters;
 mod follower;
+mod group;
 mod hand_out;
 mod join;
+mod keys;
 mod log_clock;
 mod member;
 mod read;
@@ -15,6 +20,7 @@ mod retention;
 mod settle;
 mod signal;
 mod state;
+mod status;
 
 pub(crate) use log_clock::LogClock;
 pub(crate) use state::LogState;
@@ -23,10 +29,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use soorma_core::{Event, Json, Position, TenantId, Topic};
+use soorma_core::{Event, Name, Position, TenantId, Topic};
 use soorma_ports::{
-    Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, EventLog, EventLogError,
-    Follower, Page, Reach,
+    Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, EventLog,
+    EventLogError, Follower, GroupCommand, GroupKey, GroupStatus, Page, Reach, Settle,
 };
 use tokio::sync::watch;
 
@@ -34,7 +40,7 @@ use crate::config::SqliteLogConfig;
 use crate::error::{closed, log_error};
 use crate::readers::Readers;
 use crate::schema::open_writer;
-use crate::writer::{Kind, Start, Writer};
+use crate::writer::{Kind, Start, Tx, Writer};
 
 /// An event log in one file, for one process.
 ///
@@ -105,15 +111,13 @@ impl EventLog for SqliteLog {
             return Ok(Vec::new());
         }
         // Here and not in the writer, where all others would wait for it.
-        let rows: Vec<_> = events
-            .into_iter()
-            .map(|event| {
-                let envelope = event.to_json(Json::Snake);
-                (event, envelope)
-            })
-            .collect();
+        let rows: Vec<_> = events.into_iter().map(append::Row::new).collect();
         let tenant = tenant.clone();
-        self.writer.ask(Kind::Grows, move |tx| Ok(append::append(tx, &tenant, &rows)?)).await
+        let append = move |tx: &mut Tx<'_>| {
+            let tenant = tx.state.tenant(tx.connection, &tenant)?;
+            Ok(append::append(tx, tenant, &rows)?)
+        };
+        self.writer.ask(Kind::Grows, append).await
     }
 
     async fn read(
@@ -138,8 +142,52 @@ impl EventLog for SqliteLog {
     }
 
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, EventLogError> {
+        let (name, topics) = (spec.group.clone(), spec.topics.iter().copied().collect());
         let (group, signal) = self.writer.ask(Kind::Synced, move |tx| join::join(tx, &spec)).await?;
-        Ok(Arc::new(member::Member::new(self.writer.clone(), self.time, group, signal)))
+        Ok(Arc::new(member::Member::new(self.writer.clone(), self.time, (group, name), topics, signal)))
+    }
+
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        settlements: Vec<(DeliveryId, Settle)>,
+    ) -> Result<Option<Vec<bool>>, EventLogError> {
+        let (tenant, group) = (tenant.clone(), group.clone());
+        let settle = move |tx: &mut Tx<'_>| match group::group_id(tx, &tenant, &group)? {
+            Some(id) => Ok(settle::settle(tx, id, &settlements)?),
+            None => Ok(None),
+        };
+        self.writer.ask(Kind::Written, settle).await
+    }
+
+    async fn groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Result<Vec<GroupStatus>, EventLogError> {
+        let (reach, after) = (reach.clone(), after.cloned());
+        self.readers.read(move |connection| status::list(connection, &reach, after.as_ref(), limit)).await
+    }
+
+    async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
+        let (tenant, group) = (tenant.clone(), group.clone());
+        self.readers.read(move |connection| status::one(connection, &tenant, &group)).await
+    }
+
+    async fn command(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        command: GroupCommand,
+    ) -> Result<bool, EventLogError> {
+        let (tenant, group) = (tenant.clone(), group.clone());
+        self.writer.ask(Kind::Synced, move |tx| command::command(tx, &tenant, &group, &command)).await
+    }
+
+    async fn expire_groups(&self) -> Result<Vec<GroupKey>, EventLogError> {
+        self.writer.ask(Kind::Synced, |tx| Ok(command::expire(tx)?)).await
     }
 
     async fn dead_letters(

@@ -3,89 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use soorma_ports::EventLogError;
 
 use crate::error::log_error;
+use crate::numbers::{count, size};
 
 /// "Soor", in the header of the file.
 const APPLICATION: i64 = 0x536f_6f72;
-/// Raised with every change of the tables; a file of a later one is refused.
-const VERSION: i64 = 1;
+/// What makes each version of the tables out of the one before. A change of the tables is a new entry; a file of a version that
+/// has none here is refused.
+const CHANGES: [&str; 2] = [include_str!("schema/version_1.sql"), include_str!("schema/version_2.sql")];
 
-/// Positions come from one sequence for all topics, so a position alone says what came first. An index on
-/// (tenant, topic) is in order of positions, since SQLite ends every index entry with the row id.
-const TABLES: &str = "
-CREATE TABLE topics(
-    topic INTEGER PRIMARY KEY,
-    head INTEGER NOT NULL,
-    before_first INTEGER NOT NULL,
-    kept INTEGER NOT NULL
-);
-CREATE TABLE tenants(
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    last_dead_letter INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE events(
-    position INTEGER PRIMARY KEY,
-    tenant INTEGER NOT NULL,
-    topic INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    appended_at INTEGER NOT NULL,
-    envelope TEXT NOT NULL
-);
-CREATE UNIQUE INDEX events_once ON events(tenant, topic, id);
-CREATE INDEX events_of_tenant ON events(tenant, topic);
-CREATE INDEX events_of_topic ON events(topic);
-CREATE TABLE consumers(
-    id INTEGER PRIMARY KEY,
-    tenant INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    ack_within INTEGER NOT NULL,
-    max_attempts INTEGER NOT NULL,
-    max_unsettled INTEGER NOT NULL,
-    UNIQUE(tenant, name)
-);
-CREATE TABLE consumer_topics(
-    consumer INTEGER NOT NULL,
-    topic INTEGER NOT NULL,
-    cursor INTEGER NOT NULL,
-    PRIMARY KEY(consumer, topic)
-) WITHOUT ROWID;
--- What was handed out and not acknowledged: in hand (leased) or waiting to be tried again. `envelope` is there only
--- for what was redriven, since its event may be gone.
-CREATE TABLE deliveries(
-    consumer INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    topic INTEGER NOT NULL,
-    attempt INTEGER NOT NULL,
-    leased INTEGER NOT NULL,
-    due_at INTEGER NOT NULL,
-    set_at INTEGER NOT NULL,
-    first_at INTEGER,
-    envelope TEXT,
-    PRIMARY KEY(consumer, position)
-) WITHOUT ROWID;
-CREATE INDEX deliveries_due ON deliveries(consumer, leased, due_at);
-CREATE TABLE dead_letters(
-    tenant INTEGER NOT NULL,
-    id INTEGER NOT NULL,
-    consumer INTEGER NOT NULL,
-    topic INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    cause TEXT NOT NULL,
-    attempts INTEGER NOT NULL,
-    first_at INTEGER NOT NULL,
-    last_at INTEGER NOT NULL,
-    envelope TEXT NOT NULL,
-    PRIMARY KEY(tenant, id)
-) WITHOUT ROWID;
--- Where `check` tries whether there is room again.
-CREATE TABLE probe(filler BLOB NOT NULL);
-";
-
-/// Opens the connection that writes; makes the tables where there are none.
+/// Opens the connection that writes; makes the tables where there are none, and new ones of old ones.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, EventLogError> {
     if path.as_os_str().is_empty() || path == Path::new(":memory:") {
         return Err(EventLogError::Invalid(
@@ -104,11 +34,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, EventLogError> {
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     // Before anything is written: the file may belong to another program.
-    let is_new = admit(path, &connection).map_err(failed)??;
+    admit(path, &connection).map_err(failed)??;
     tune(&connection).map_err(failed)?;
-    if is_new {
-        create(&connection).map_err(failed)?;
-    }
+    change(&connection).map_err(failed)?;
     Ok(connection)
 }
 
@@ -124,28 +52,31 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, EventLogError> {
     open().map_err(|error| log_error(&error))
 }
 
-/// Says whether the file is new, or refuses it.
-fn admit(path: &Path, connection: &Connection) -> rusqlite::Result<Result<bool, EventLogError>> {
-    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+/// Refuses a file that is not ours, or not yet known.
+fn admit(path: &Path, connection: &Connection) -> rusqlite::Result<Result<(), EventLogError>> {
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
-        return Ok(Ok(true));
+        return Ok(Ok(()));
     }
-    if number("application_id")? != APPLICATION {
+    if number(connection, "application_id")? != APPLICATION {
         let message =
             format!("{} is a database of another program; give the log a file of its own", path.display());
         return Ok(Err(EventLogError::Invalid(message)));
     }
-    let version = number("user_version")?;
-    if version > VERSION {
+    let (version, newest) = (number(connection, "user_version")?, CHANGES.len());
+    if version > count(newest) {
         let message = format!(
-            "{} was written by a newer version (schema {version}; this one knows up to {VERSION}). Start that version \
+            "{} was written by a newer version (schema {version}; this one knows up to {newest}). Start that version \
              again, or give this one another file",
             path.display()
         );
         return Ok(Err(EventLogError::Invalid(message)));
     }
-    Ok(Ok(false))
+    Ok(Ok(()))
+}
+
+fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, pragma, |row| row.get(0))
 }
 
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
@@ -162,10 +93,24 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn create(connection: &Connection) -> rusqlite::Result<()> {
-    let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(TABLES)?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
+/// Brings the tables to the newest version, all of the way or not at all.
+fn change(connection: &Connection) -> rusqlite::Result<()> {
+    // The version is read with the lock held: another process may have changed the tables just now.
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let version = number(&transaction, "user_version")?;
+    if version < count(CHANGES.len()) {
+        for change in CHANGES.iter().skip(size(version)) {
+            transaction.execute_batch(change)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", count(CHANGES.len()))?;
+        if version > 0 {
+            tracing::info!(
+                from = version,
+                to = CHANGES.len(),
+                "tables of the event log brought to a newer version"
+            );
+        }
+    }
     transaction.commit()
 }

@@ -1,12 +1,16 @@
 //! Dead letters: listing them on a reader's connection, giving back and dropping in the writer's transaction.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use soorma_core::{Name, TenantId, Timestamp};
 use soorma_ports::{DeadLetter, DeadLetterFilter};
 
+use super::group::parsed;
+use super::keys::{is_busy, key_of};
 use super::read::event;
-use crate::error::{Failure, corrupt};
+use crate::error::Failure;
 use crate::numbers::{count, position, signed, topic, unsigned};
+use crate::topic_set::TopicSet;
 use crate::writer::Tx;
 
 pub(super) fn list(
@@ -16,23 +20,39 @@ pub(super) fn list(
     after: u64,
     limit: usize,
 ) -> Result<Vec<DeadLetter>, Failure> {
-    let mut select = connection.prepare_cached(
+    let mut sql = String::from(
         "SELECT l.id, c.name, l.position, l.cause, l.attempts, l.first_at, l.last_at, l.envelope
          FROM dead_letters l JOIN consumers c ON c.id = l.consumer
-         WHERE l.tenant = (SELECT id FROM tenants WHERE name = ?1) AND l.id > ?2
-            AND (?3 IS NULL OR c.name = ?3) AND (?4 IS NULL OR l.topic = ?4)
-         ORDER BY l.id LIMIT ?5",
-    )?;
-    let group = filter.group.as_ref().map(Name::as_str);
-    let topic = filter.topic.map(soorma_core::Topic::number);
-    let mut rows = select.query(params![tenant.as_str(), signed(after), group, topic, count(limit)])?;
+         WHERE l.tenant = (SELECT id FROM tenants WHERE name = ?) AND l.id > ?",
+    );
+    let mut values = vec![Value::from(tenant.to_string()), signed(after).into()];
+    // What is not asked for is left out, so that what is asked for finds its index.
+    if let Some(group) = &filter.group {
+        sql.push_str(
+            " AND l.consumer = (
+                SELECT c.id FROM consumers c JOIN tenants t ON t.id = c.tenant WHERE t.name = ? AND c.name = ?
+             )",
+        );
+        values.extend([tenant.to_string().into(), group.to_string().into()]);
+    }
+    if let Some(topic) = filter.topic {
+        sql.push_str(" AND l.topic = ?");
+        values.push(i64::from(topic.number()).into());
+    }
+    if let Some(kind) = &filter.kind {
+        sql.push_str(" AND l.kind = ?");
+        values.push(kind.clone().into());
+    }
+    sql.push_str(" ORDER BY l.id LIMIT ?");
+    values.push(count(limit).into());
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut rows = select.query(params_from_iter(values))?;
     let mut letters = Vec::new();
     while let Some(row) = rows.next()? {
         let position = position(row.get(2)?);
         letters.push(DeadLetter {
             id: unsigned(row.get(0)?),
-            group: Name::new(row.get::<_, String>(1)?)
-                .map_err(|error| corrupt("the name of a group", error))?,
+            group: parsed(row, 1, |name| Name::new(name))?,
             position,
             cause: row.get(3)?,
             attempts: row.get(4)?,
@@ -48,29 +68,50 @@ pub(super) fn redrive(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[u64]) -> rusqli
     let Some(tenant) = tx.state.known_tenant(tx.connection, tenant)? else { return Ok(Vec::new()) };
     let mut given_back = Vec::new();
     for id in ids {
-        let found = tx
-            .connection
-            .prepare_cached("SELECT consumer, topic FROM dead_letters WHERE tenant = ?1 AND id = ?2")?
-            .query_row(params![tenant, signed(*id)], |row| Ok((row.get::<_, i64>(0)?, topic(1, row)?)))
-            .optional()?;
-        let Some((consumer, topic)) = found else { continue };
-        let Some(group) = tx.state.groups.get_mut(&consumer) else { continue };
-        if !group.cursors.contains_key(&topic) {
-            continue;
+        if give_back(tx, tenant, *id)? {
+            given_back.push(*id);
         }
-        group.waiting += 1;
-        tx.connection
-            .prepare_cached(
-                "INSERT INTO deliveries(consumer, position, topic, attempt, leased, due_at, set_at, envelope)
-                 SELECT consumer, position, topic, 0, 0, ?3, ?3, envelope
-                 FROM dead_letters WHERE tenant = ?1 AND id = ?2",
-            )?
-            .execute(params![tenant, signed(*id), tx.now])?;
-        remove(tx, tenant, *id)?;
-        tx.state.available(consumer);
-        given_back.push(*id);
     }
     Ok(given_back)
+}
+
+/// Says whether the letter was there, and its group has not got the event already, as after a seek.
+fn give_back(tx: &mut Tx<'_>, tenant: i64, id: u64) -> rusqlite::Result<bool> {
+    let found = tx
+        .connection
+        .prepare_cached(
+            "SELECT consumer, position, topic, envelope FROM dead_letters WHERE tenant = ?1 AND id = ?2",
+        )?
+        .query_row(params![tenant, signed(id)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, topic(2, row)?, row.get::<_, String>(3)?))
+        })
+        .optional()?;
+    let Some((consumer, at, topic, envelope)) = found else { return Ok(false) };
+    let key = key_of(tx, consumer, at, &envelope);
+    let is_parked = is_busy(tx, consumer, key)?;
+    let given_back = tx
+        .connection
+        .prepare_cached(
+            "INSERT INTO deliveries(consumer, position, topic, attempt, state, due_at, set_at, envelope, key)
+             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?5, ?6, ?7) ON CONFLICT(consumer, position) DO NOTHING",
+        )?
+        .execute(params![
+            consumer,
+            at,
+            topic.number(),
+            if is_parked { 2 } else { 0 },
+            tx.now,
+            envelope,
+            key
+        ])?;
+    if given_back == 0 {
+        return Ok(false);
+    }
+    if let Some(group) = tx.state.groups.get_mut(&consumer) {
+        group.waiting += 1;
+    }
+    tx.state.signals.available(consumer, TopicSet::from(topic));
+    remove(tx, tenant, id)
 }
 
 pub(super) fn discard(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[u64]) -> rusqlite::Result<Vec<u64>> {

@@ -1,24 +1,27 @@
 //! Handing out, in the writer's transaction: what is due again, then what is new.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 use soorma_core::Topic;
 use soorma_ports::DeliveryId;
 
-use super::settle::bury;
-use super::state::Group;
+use super::bury::bury;
+use super::group::{Group, MOST_WAITING, used};
+use super::keys::{is_busy, key_of};
 use crate::error::Failure;
 use crate::numbers::{count, position, size, topic};
+use crate::topic_set::TopicSet;
 use crate::writer::Tx;
 
-/// With so many events of a group waiting to be tried again, nothing new is handed out: what fails for all, such as a
-/// model provider that is away, would else go through the whole log.
-const MOST_WAITING: i64 = 10_000;
+/// How many new events that cannot be handed out now are taken in at once, while others wait: a few milliseconds.
+const MOST_PARKED: usize = 500;
 
 /// What was handed out, or when there will be something.
 #[derive(Debug, Default)]
 pub(super) struct HandedOut {
     pub(super) deliveries: Vec<(DeliveryId, String)>,
     pub(super) due: Option<i64>,
+    /// There may be more, which was not looked for yet: to be asked for again at once.
+    pub(super) goes_on: bool,
 }
 
 /// An event that can be handed out.
@@ -30,37 +33,47 @@ struct Ready {
     envelope: Option<String>,
 }
 
-pub(super) fn hand_out(tx: &mut Tx<'_>, id: i64, max: usize) -> Result<HandedOut, Failure> {
+/// Who hands out to whom.
+#[derive(Clone, Copy)]
+struct Round {
+    group: i64,
+    wanted: TopicSet,
+    /// When what is handed out now is to be settled.
+    due: i64,
+}
+
+/// Hands out events of these topics; `None` where there is no such group.
+pub(super) fn hand_out(
+    tx: &mut Tx<'_>,
+    id: i64,
+    wanted: TopicSet,
+    max: usize,
+) -> Result<Option<HandedOut>, Failure> {
+    if !used(tx, id)? {
+        return Ok(None);
+    }
     expire(tx, id)?;
-    let Some(group) = tx.state.groups.get(&id) else { return Ok(HandedOut::default()) };
-    let (tenant, ack_within) = (group.tenant, group.ack_within);
-    let most = group.max_unsettled.saturating_sub(group.in_hand).min(count(max));
-    let mut deliveries = Vec::new();
+    let Some(group) = tx.state.groups.get(&id) else { return Ok(None) };
+    let credit = if group.paused { 0 } else { group.max_unsettled.saturating_sub(group.in_hand) };
+    let round = Round { group: id, wanted, due: tx.now.saturating_add(group.ack_within) };
+    let most = size(credit.min(count(max)));
+    let mut handed = HandedOut::default();
     if most > 0 {
-        let due = tx.now.saturating_add(ack_within);
-        if group.waiting > 0 {
-            again(tx, id, most, due, &mut deliveries)?;
-        }
-        let room = most - count(deliveries.len());
-        if room > 0 && tx.state.groups.get(&id).is_some_and(|group| group.waiting < MOST_WAITING) {
-            fresh(tx, id, tenant, room, due, &mut deliveries)?;
-        }
-        if !deliveries.is_empty() {
-            tx.state.falls_due(id, due);
+        again(tx, round, most, &mut handed.deliveries)?;
+        handed.goes_on = fresh(tx, round, most, &mut handed.deliveries)?;
+        if !handed.deliveries.is_empty() {
+            tx.state.signals.falls_due(id, round.due);
         }
     }
-    let mut due = None;
-    let is_full = deliveries.len() >= max;
-    if deliveries.is_empty() {
-        due = next_due(tx, id)?;
-        if let Some(group) = tx.state.groups.get_mut(&id) {
-            group.announced = due;
-        }
-    } else if is_full && tx.state.groups.get(&id).is_some_and(Group::has_credit) {
+    let is_full = handed.deliveries.len() >= max;
+    if handed.deliveries.is_empty() {
+        handed.due = next_due(tx, id, wanted)?;
+        tx.state.signals.waits_until(id, wanted, handed.due);
+    } else if (is_full || handed.goes_on) && tx.state.groups.get(&id).is_some_and(Group::has_credit) {
         // It got all that it asked for: there may be more for the next.
-        tx.state.available(id);
+        tx.state.signals.available(id, wanted);
     }
-    Ok(HandedOut { deliveries, due })
+    Ok(Some(handed))
 }
 
 /// Takes back what was not settled in time; what has used up its attempts becomes a dead letter.
@@ -69,17 +82,16 @@ fn expire(tx: &mut Tx<'_>, id: i64) -> rusqlite::Result<()> {
     if group.in_hand == 0 {
         return Ok(());
     }
-    let max_attempts = group.max_attempts;
     let late = tx
         .connection
         .prepare_cached(
-            "UPDATE deliveries SET leased = 0 WHERE consumer = ?1 AND leased = 1 AND due_at <= ?2 AND attempt < ?3",
+            "UPDATE deliveries SET state = 0 WHERE consumer = ?1 AND state = 1 AND due_at <= ?2 AND attempt < ?3",
         )?
-        .execute(params![id, tx.now, max_attempts])?;
+        .execute(params![id, tx.now, group.max_attempts])?;
     group.in_hand -= count(late);
     group.waiting += count(late);
     let mut select = tx.connection.prepare_cached(
-        "SELECT position FROM deliveries WHERE consumer = ?1 AND leased = 1 AND due_at <= ?2 ORDER BY due_at, position",
+        "SELECT position FROM deliveries WHERE consumer = ?1 AND state = 1 AND due_at <= ?2 ORDER BY due_at, position",
     )?;
     let given_up: Vec<i64> =
         select.query_map(params![id, tx.now], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
@@ -94,17 +106,21 @@ fn expire(tx: &mut Tx<'_>, id: i64) -> rusqlite::Result<()> {
 /// Hands out what waits and is due.
 fn again(
     tx: &mut Tx<'_>,
-    id: i64,
-    most: i64,
-    due: i64,
+    round: Round,
+    most: usize,
     deliveries: &mut Vec<(DeliveryId, String)>,
 ) -> rusqlite::Result<()> {
+    let Round { group: id, wanted, due } = round;
+    if tx.state.groups.get(&id).is_none_or(|group| group.waiting == 0) {
+        return Ok(());
+    }
     let mut select = tx.connection.prepare_cached(
         "SELECT d.position, d.topic, d.attempt, coalesce(d.envelope, e.envelope)
          FROM deliveries d LEFT JOIN events e ON e.position = d.position
-         WHERE d.consumer = ?1 AND d.leased = 0 AND d.due_at <= ?2 ORDER BY d.due_at, d.position LIMIT ?3",
+         WHERE d.consumer = ?1 AND d.state = 0 AND d.due_at <= ?2 AND ?3 >> d.topic & 1
+         ORDER BY d.due_at, d.position LIMIT ?4",
     )?;
-    let found = select.query_map(params![id, tx.now, most], |row| {
+    let found = select.query_map(params![id, tx.now, wanted.bits(), count(most)], |row| {
         Ok(Ready {
             position: row.get(0)?,
             topic: topic(1, row)?,
@@ -113,16 +129,15 @@ fn again(
         })
     })?;
     let found: Vec<Ready> = found.collect::<rusqlite::Result<_>>()?;
-    let Some(group) = tx.state.groups.get_mut(&id) else { return Ok(()) };
     let mut update = tx.connection.prepare_cached(
-        "UPDATE deliveries SET leased = 1, attempt = attempt + 1, due_at = ?3, set_at = ?4,
+        "UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = ?3, set_at = ?4,
             first_at = coalesce(first_at, ?5)
          WHERE consumer = ?1 AND position = ?2",
     )?;
     let mut delete =
         tx.connection.prepare_cached("DELETE FROM deliveries WHERE consumer = ?1 AND position = ?2")?;
+    tx.state.waits_less(id, count(found.len()));
     for Ready { position: at, topic, attempts, envelope } in found {
-        group.waiting -= 1;
         let Some(envelope) = envelope else {
             // Retention keeps what is open, so this is a damage; the rest of the group's work is not held up by it.
             tracing::error!(position = at, "event of an open delivery is missing, dropping the delivery");
@@ -130,26 +145,54 @@ fn again(
             continue;
         };
         update.execute(params![id, at, due, tx.now, tx.wall.micros()])?;
-        group.in_hand += 1;
+        if let Some(group) = tx.state.groups.get_mut(&id) {
+            group.in_hand += 1;
+        }
         deliveries.push((DeliveryId { topic, position: position(at), attempt: attempts + 1 }, envelope));
     }
     Ok(())
 }
 
-/// Hands out what the group has not seen, in the order in which it was appended.
+/// Hands out what the group has not seen, in the order in which it was appended; says whether it stopped to let others go first.
 fn fresh(
     tx: &mut Tx<'_>,
-    id: i64,
-    tenant: i64,
-    room: i64,
-    due: i64,
+    round: Round,
+    most: usize,
     deliveries: &mut Vec<(DeliveryId, String)>,
-) -> rusqlite::Result<()> {
-    let Some(group) = tx.state.groups.get_mut(&id) else { return Ok(()) };
+) -> rusqlite::Result<bool> {
+    let mut parked = 0;
+    loop {
+        let room = most.saturating_sub(deliveries.len());
+        let is_held_up = tx.state.groups.get(&round.group).is_none_or(|group| group.waiting >= MOST_WAITING);
+        if room == 0 || is_held_up {
+            return Ok(false);
+        }
+        if parked >= MOST_PARKED {
+            return Ok(true);
+        }
+        let found = look(tx, round, room)?;
+        let is_all = found.len() < room;
+        for (at, topic) in found {
+            match take(tx, round, at, topic)? {
+                Some(envelope) => {
+                    deliveries.push((DeliveryId { topic, position: position(at), attempt: 1 }, envelope));
+                }
+                None => parked += 1,
+            }
+        }
+        if is_all {
+            return Ok(false);
+        }
+    }
+}
+
+/// Returns the first events that the group has not seen, and moves its cursors behind them.
+fn look(tx: &mut Tx<'_>, round: Round, most: usize) -> rusqlite::Result<Vec<(i64, Topic)>> {
+    let Some(group) = tx.state.groups.get_mut(&round.group) else { return Ok(Vec::new()) };
     let mut found: Vec<(i64, Topic)> = Vec::new();
     // Topics of which all that there is was found: the group has then come to the end of them.
     let mut ends: Vec<(Topic, i64)> = Vec::new();
-    for (topic, cursor) in &group.cursors {
+    for (topic, cursor) in group.cursors.iter().filter(|(topic, _)| round.wanted.contains(**topic)) {
         let row = *tx.state.topics.of(*topic);
         let after = (*cursor).max(row.before_first);
         if after >= row.head {
@@ -159,57 +202,83 @@ fn fresh(
             "SELECT position FROM events WHERE tenant = ?1 AND topic = ?2 AND position > ?3 ORDER BY position LIMIT ?4",
         )?;
         let before = found.len();
-        for at in select.query_map(params![tenant, topic.number(), after, room], |row| row.get(0))? {
+        let wanted = params![group.tenant, topic.number(), after, count(most)];
+        for at in select.query_map(wanted, |row| row.get(0))? {
             found.push((at?, *topic));
         }
-        if count(found.len() - before) < room {
+        if found.len() - before < most {
             ends.push((*topic, row.head));
         }
     }
     found.sort_unstable_by_key(|(at, _)| *at);
-    let left_out = found.split_off(found.len().min(size(room)));
+    let left_out = found.split_off(found.len().min(most));
 
-    let mut select = tx.connection.prepare_cached("SELECT envelope FROM events WHERE position = ?1")?;
-    let mut insert = tx.connection.prepare_cached(
-        "INSERT INTO deliveries(consumer, position, topic, attempt, leased, due_at, set_at, first_at)
-         VALUES (?1, ?2, ?3, 1, 1, ?4, ?5, ?6)",
-    )?;
-    let mut moved: Vec<Topic> = Vec::new();
-    for (at, topic) in found {
-        let envelope = select.query_row([at], |row| row.get(0))?;
-        insert.execute(params![id, at, topic.number(), due, tx.now, tx.wall.micros()])?;
-        group.in_hand += 1;
-        group.cursors.insert(topic, at);
-        if !moved.contains(&topic) {
-            moved.push(topic);
-        }
-        deliveries.push((DeliveryId { topic, position: position(at), attempt: 1 }, envelope));
-    }
-    for (topic, head) in ends {
-        if left_out.iter().all(|(_, left)| *left != topic) {
-            // Only in memory, unless it is written anyway: it saves looking through the events of others again.
-            group.cursors.insert(topic, head);
-        }
-    }
     let mut update = tx
         .connection
         .prepare_cached("UPDATE consumer_topics SET cursor = ?3 WHERE consumer = ?1 AND topic = ?2")?;
-    for topic in moved {
-        update.execute(params![id, topic.number(), group.cursors.get(&topic)])?;
+    for (topic, cursor) in &mut group.cursors {
+        if let Some((last, _)) = found.iter().rev().find(|(_, of)| of == topic) {
+            *cursor = *last;
+            update.execute(params![round.group, topic.number(), last])?;
+        }
     }
-    Ok(())
+    for (topic, head) in ends {
+        if left_out.iter().all(|(_, left)| *left != topic) {
+            // Only in memory: it saves looking again for what is not there.
+            group.cursors.insert(topic, head);
+        }
+    }
+    Ok(found)
 }
 
-/// When a lease ends, or something that waits can be handed out.
-fn next_due(tx: &Tx<'_>, id: i64) -> rusqlite::Result<Option<i64>> {
-    let Some(group) = tx.state.groups.get(&id) else { return Ok(None) };
-    let mut select = tx
+/// Takes an event from the log, and returns it if it can be handed out: it is parked when another of its key is dealt with,
+/// and after a seek it may be open already.
+fn take(tx: &mut Tx<'_>, round: Round, at: i64, topic: Topic) -> rusqlite::Result<Option<String>> {
+    let envelope: String = tx
         .connection
-        .prepare_cached("SELECT min(due_at) FROM deliveries WHERE consumer = ?1 AND leased = ?2")?;
-    let mut earliest = |leased: bool, count: i64| -> rusqlite::Result<Option<i64>> {
-        if count == 0 { Ok(None) } else { select.query_row(params![id, leased], |row| row.get(0)) }
+        .prepare_cached("SELECT envelope FROM events WHERE position = ?1")?
+        .query_row([at], |row| row.get(0))?;
+    let key = key_of(tx, round.group, at, &envelope);
+    let is_parked = is_busy(tx, round.group, key)?;
+    let mut insert = tx.connection.prepare_cached(
+        "INSERT INTO deliveries(consumer, position, topic, attempt, state, due_at, set_at, first_at, key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(consumer, position) DO NOTHING",
+    )?;
+    let (state, attempt, due, first_at) =
+        if is_parked { (2, 0, tx.now, None) } else { (1, 1, round.due, Some(tx.wall.micros())) };
+    let inserted = insert.execute(params![
+        round.group,
+        at,
+        topic.number(),
+        attempt,
+        state,
+        due,
+        tx.now,
+        first_at,
+        key
+    ])?;
+    if let Some(group) = tx.state.groups.get_mut(&round.group).filter(|_| inserted > 0) {
+        if is_parked {
+            group.waiting += 1;
+        } else {
+            group.in_hand += 1;
+        }
+    }
+    Ok(if inserted == 0 || is_parked { None } else { Some(envelope) })
+}
+
+/// When a lease ends, or something that waits can be handed out to one who wants these topics.
+fn next_due(tx: &Tx<'_>, id: i64, wanted: TopicSet) -> rusqlite::Result<Option<i64>> {
+    let Some(group) = tx.state.groups.get(&id) else { return Ok(None) };
+    let mut select = tx.connection.prepare_cached(
+        "SELECT due_at FROM deliveries WHERE consumer = ?1 AND state = ?2 AND ?3 >> topic & 1
+         ORDER BY due_at LIMIT 1",
+    )?;
+    let mut earliest = |state: i64, of: TopicSet| {
+        select.query_row(params![id, state, of.bits()], |row| row.get(0)).optional()
     };
-    let lease = earliest(true, group.in_hand)?;
-    let waiting = if group.has_credit() { earliest(false, group.waiting)? } else { None };
+    let lease = if group.in_hand > 0 { earliest(1, TopicSet::ALL)? } else { None };
+    let can_take = group.waiting > 0 && group.has_credit() && !group.paused;
+    let waiting = if can_take { earliest(0, wanted)? } else { None };
     Ok([lease, waiting].into_iter().flatten().min())
 }

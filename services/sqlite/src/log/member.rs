@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use soorma_core::Name;
 use soorma_ports::{Consumer, Delivery, DeliveryId, EventLogError, Settle};
 use tokio::sync::futures::Notified;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::command::removed;
 use super::hand_out::{HandedOut, hand_out};
 use super::log_clock::LogClock;
 use super::read;
 use super::settle::settle;
 use super::signal::Signal;
+use crate::topic_set::TopicSet;
 use crate::writer::{Kind, WeakWriter, Writer};
 
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(super) struct Member {
     writer: Writer,
     time: LogClock,
     group: i64,
+    name: Name,
+    topics: TopicSet,
     signal: Arc<Signal>,
 }
 
@@ -53,22 +58,42 @@ impl Drop for Parcel {
     }
 }
 
+/// A call that a member may have heard. Dropped before the member knows what it was about, it is passed on to another who waits.
+struct Call<'a>(Option<&'a Signal>);
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if let Some(signal) = self.0 {
+            signal.available.notify_one();
+        }
+    }
+}
+
 impl Member {
-    pub(super) fn new(writer: Writer, time: LogClock, group: i64, signal: Arc<Signal>) -> Self {
-        Self { writer, time, group, signal }
+    pub(super) fn new(
+        writer: Writer,
+        time: LogClock,
+        group: (i64, Name),
+        topics: TopicSet,
+        signal: Arc<Signal>,
+    ) -> Self {
+        let (group, name) = group;
+        Self { writer, time, group, name, topics, signal }
     }
 
     async fn ask(&self, max: usize) -> Result<HandedOut, EventLogError> {
-        let (group, writer) = (self.group, self.writer.downgrade());
+        let mut call = Call(Some(&self.signal));
+        let (group, topics, writer) = (self.group, self.topics, self.writer.downgrade());
         let parcel = self
             .writer
             .ask_with(
                 Kind::HandOut,
-                move |tx| hand_out(tx, group, max),
-                move |handed| Parcel { handed, group, writer },
+                move |tx| hand_out(tx, group, topics, max),
+                move |handed| handed.map(|handed| Parcel { handed, group, writer }),
             )
             .await?;
-        Ok(parcel.take())
+        call.0 = None;
+        parcel.map(Parcel::take).ok_or_else(|| removed(&self.name))
     }
 
     /// Waits until there may be something, or until the deadline.
@@ -115,7 +140,10 @@ impl Consumer for Member {
             tokio::pin!(available);
             available.as_mut().enable();
             dues.mark_unchanged();
-            let HandedOut { deliveries, due } = self.ask(max).await?;
+            let HandedOut { deliveries, due, goes_on } = self.ask(max).await?;
+            if deliveries.is_empty() && goes_on {
+                continue;
+            }
             if !deliveries.is_empty() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 let read = |(id, envelope): (DeliveryId, String)| {
                     Ok(Delivery { id, event: read::event(id.position, &envelope)? })
@@ -128,10 +156,8 @@ impl Consumer for Member {
     }
 
     async fn settle(&self, settlements: Vec<(DeliveryId, Settle)>) -> Result<Vec<bool>, EventLogError> {
-        if settlements.is_empty() {
-            return Ok(Vec::new());
-        }
         let group = self.group;
-        self.writer.ask(Kind::Written, move |tx| Ok(settle(tx, group, &settlements)?)).await
+        let counted = self.writer.ask(Kind::Written, move |tx| Ok(settle(tx, group, &settlements)?)).await?;
+        counted.ok_or_else(|| removed(&self.name))
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn page(
     Ok(Page { entries, next })
 }
 
-fn bounds(connection: &Connection, topic: Topic) -> rusqlite::Result<Bounds> {
+pub(super) fn bounds(connection: &Connection, topic: Topic) -> rusqlite::Result<Bounds> {
     let found = connection
         .prepare_cached("SELECT before_first, head FROM topics WHERE topic = ?1")?
         .query_row([topic.number()], |row| {

@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 use soorma_core::Topic;
 
 use super::state::LogState;
+use crate::config::Retention;
 use crate::numbers::{micros, signed, unsigned};
 
 /// How often it is looked for.
@@ -30,8 +31,9 @@ impl LogState {
 
     fn retain_topic(&mut self, connection: &Connection, topic: Topic, now: i64) -> rusqlite::Result<i64> {
         let row = *self.topics.of(topic);
-        let too_many = row.kept.saturating_sub(signed(self.config.retain_events));
-        let too_old = now.saturating_sub(micros(self.config.retain_for));
+        let Retention { age, events } = self.config.retention(topic);
+        let too_many = row.kept.saturating_sub(signed(events));
+        let too_old = now.saturating_sub(micros(age));
         let mut select = connection.prepare_cached(
             "SELECT position, appended_at FROM events WHERE topic = ?1 AND position > ?2 ORDER BY position LIMIT ?3",
         )?;

@@ -3,16 +3,27 @@
 use rusqlite::{OptionalExtension as _, params};
 use soorma_ports::{DeliveryId, Settle};
 
+use super::bury::bury;
+use super::group::used;
+use super::keys::closed;
 use super::state::later;
 use crate::numbers::signed;
 use crate::writer::Tx;
 
+/// Says which settlements count; `None` where there is no such group.
 pub(super) fn settle(
     tx: &mut Tx<'_>,
     group: i64,
     settlements: &[(DeliveryId, Settle)],
-) -> rusqlite::Result<Vec<bool>> {
-    settlements.iter().map(|(id, settle)| settle_one(tx, group, *id, settle)).collect()
+) -> rusqlite::Result<Option<Vec<bool>>> {
+    if !used(tx, group)? {
+        return Ok(None);
+    }
+    settlements
+        .iter()
+        .map(|(id, settle)| settle_one(tx, group, *id, settle))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 fn settle_one(tx: &mut Tx<'_>, group: i64, id: DeliveryId, settle: &Settle) -> rusqlite::Result<bool> {
@@ -34,17 +45,28 @@ fn settle_one(tx: &mut Tx<'_>, group: i64, id: DeliveryId, settle: &Settle) -> r
 
 /// Whoever sends it.
 fn ack(tx: &mut Tx<'_>, group: i64, id: DeliveryId) -> rusqlite::Result<bool> {
-    let was_leased: Option<bool> = tx
+    let was: Option<(i64, Option<i64>)> = tx
         .connection
         .prepare_cached(
-            "DELETE FROM deliveries WHERE consumer = ?1 AND position = ?2 AND topic = ?3 RETURNING leased",
+            "DELETE FROM deliveries WHERE consumer = ?1 AND position = ?2 AND topic = ?3 RETURNING state, key",
         )?
-        .query_row(params![group, signed(id.position.0), id.topic.number()], |row| row.get(0))
+        .query_row(params![group, signed(id.position.0), id.topic.number()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    if let Some(was_leased) = was_leased {
-        closed(tx, group, was_leased);
+    match was {
+        None => return Ok(false),
+        Some((1, key)) => {
+            tx.state.leaves_hand(group);
+            closed(tx, group, key)?;
+        }
+        Some((state, key)) => {
+            tx.state.waits_less(group, 1);
+            // What is parked has another before it.
+            closed(tx, group, key.filter(|_| state == 0))?;
+        }
     }
-    Ok(was_leased.is_some())
+    Ok(true)
 }
 
 fn extend(tx: &mut Tx<'_>, group: i64, id: DeliveryId) -> rusqlite::Result<bool> {
@@ -55,11 +77,11 @@ fn extend(tx: &mut Tx<'_>, group: i64, id: DeliveryId) -> rusqlite::Result<bool>
         .connection
         .prepare_cached(
             "UPDATE deliveries SET due_at = ?5, set_at = ?6
-             WHERE consumer = ?1 AND position = ?2 AND topic = ?3 AND attempt = ?4 AND leased = 1",
+             WHERE consumer = ?1 AND position = ?2 AND topic = ?3 AND attempt = ?4 AND state = 1",
         )?
         .execute(params![group, signed(id.position.0), id.topic.number(), id.attempt, due, tx.now])?;
     if extended > 0 {
-        tx.state.falls_due(group, due);
+        tx.state.signals.falls_due(group, due);
     }
     Ok(extended > 0)
 }
@@ -69,8 +91,8 @@ fn wait(tx: &mut Tx<'_>, group: i64, id: DeliveryId, due: i64, attempts: u32) ->
     let put_back = tx
         .connection
         .prepare_cached(
-            "UPDATE deliveries SET leased = 0, attempt = ?7, due_at = ?5, set_at = ?6
-             WHERE consumer = ?1 AND position = ?2 AND topic = ?3 AND attempt = ?4 AND leased = 1",
+            "UPDATE deliveries SET state = 0, attempt = ?7, due_at = ?5, set_at = ?6
+             WHERE consumer = ?1 AND position = ?2 AND topic = ?3 AND attempt = ?4 AND state = 1",
         )?
         .execute(params![
             group,
@@ -84,14 +106,14 @@ fn wait(tx: &mut Tx<'_>, group: i64, id: DeliveryId, due: i64, attempts: u32) ->
     if put_back == 0 {
         return Ok(false);
     }
-    closed(tx, group, true);
+    tx.state.leaves_hand(group);
     if let Some(group) = tx.state.groups.get_mut(&group) {
         group.waiting += 1;
     }
     if due <= tx.now {
-        tx.state.available(group);
+        tx.state.signals.available(group, id.topic.into());
     } else {
-        tx.state.falls_due(group, due);
+        tx.state.signals.falls_due(group, due);
     }
     Ok(true)
 }
@@ -101,7 +123,7 @@ fn give_up(tx: &mut Tx<'_>, group: i64, id: DeliveryId, cause: &str) -> rusqlite
         .connection
         .prepare_cached(
             "SELECT 1 FROM deliveries
-             WHERE consumer = ?1 AND position = ?2 AND topic = ?3 AND attempt = ?4 AND leased = 1",
+             WHERE consumer = ?1 AND position = ?2 AND topic = ?3 AND attempt = ?4 AND state = 1",
         )?
         .query_row(params![group, signed(id.position.0), id.topic.number(), id.attempt], |row| row.get(0))
         .optional()?;
@@ -109,46 +131,4 @@ fn give_up(tx: &mut Tx<'_>, group: i64, id: DeliveryId, cause: &str) -> rusqlite
         bury(tx, group, signed(id.position.0), cause)?;
     }
     Ok(is_held.is_some())
-}
-
-/// Makes a dead letter of an event in hand, with its own copy of the event.
-pub(super) fn bury(tx: &mut Tx<'_>, group: i64, position: i64, cause: &str) -> rusqlite::Result<()> {
-    let Some(tenant) = tx.state.groups.get(&group).map(|group| group.tenant) else { return Ok(()) };
-    let letter: i64 = tx
-        .connection
-        .prepare_cached(
-            "UPDATE tenants SET last_dead_letter = last_dead_letter + 1 WHERE id = ?1 RETURNING last_dead_letter",
-        )?
-        .query_row([tenant], |row| row.get(0))?;
-    tx.connection
-        .prepare_cached(
-            "INSERT INTO dead_letters(
-                tenant, id, consumer, topic, position, cause, attempts, first_at, last_at, envelope
-             )
-             SELECT ?1, ?2, d.consumer, d.topic, d.position, ?5, d.attempt, coalesce(d.first_at, ?6), ?6,
-                coalesce(d.envelope, e.envelope)
-             FROM deliveries d LEFT JOIN events e ON e.position = d.position
-             WHERE d.consumer = ?3 AND d.position = ?4",
-        )?
-        .execute(params![tenant, letter, group, position, cause, tx.wall.micros()])?;
-    tx.connection
-        .prepare_cached("DELETE FROM deliveries WHERE consumer = ?1 AND position = ?2")?
-        .execute(params![group, position])?;
-    closed(tx, group, true);
-    Ok(())
-}
-
-/// Counts an event that is no longer in hand, or no longer waits.
-fn closed(tx: &mut Tx<'_>, id: i64, was_leased: bool) {
-    let Some(group) = tx.state.groups.get_mut(&id) else { return };
-    if !was_leased {
-        group.waiting -= 1;
-        return;
-    }
-    let had_credit = group.has_credit();
-    group.in_hand -= 1;
-    if !had_credit && group.has_credit() {
-        // Members may have waited for credit only.
-        tx.state.available(id);
-    }
 }

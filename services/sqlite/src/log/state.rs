@@ -3,19 +3,20 @@
 //! The file is the truth: after anything was undone, this is read from it again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use soorma_core::{Name, TenantId, Topic};
+use soorma_core::{TenantId, Topic};
 use soorma_ports::{Bounds, EventLogError};
 use tokio::sync::watch;
 
+use super::group::{Group, MOST_WAITING};
 use super::log_clock::LogClock;
-use super::signal::Signal;
+use super::signal::Signals;
 use crate::config::SqliteLogConfig;
 use crate::error::Failure;
 use crate::numbers::{micros, position, topic};
+use crate::topic_set::TopicSet;
 
 /// How many topics there are.
 const TOPICS: usize = Topic::ALL.len();
@@ -27,9 +28,10 @@ pub(crate) struct LogState {
     pub(super) groups: BTreeMap<i64, Group>,
     /// Which groups take a topic of a tenant.
     takers: HashMap<(i64, Topic), Vec<i64>>,
-    signals: BTreeMap<i64, Arc<Signal>>,
+    pub(super) signals: Signals,
+    /// Topics of tenants that have something new in this batch.
+    appended: BTreeSet<(i64, Topic)>,
     bounds: Vec<watch::Sender<Bounds>>,
-    effects: Effects,
     /// What SQLite counts up when another process has written to the file; `None` when it is to be read again.
     data_version: Option<i64>,
     pub(super) next_retention: i64,
@@ -52,27 +54,10 @@ pub(super) struct Topics {
     written: [TopicRow; TOPICS],
 }
 
-pub(super) struct Group {
-    pub(super) tenant: i64,
-    pub(super) ack_within: i64,
-    pub(super) max_attempts: u32,
-    pub(super) max_unsettled: i64,
-    pub(super) cursors: BTreeMap<Topic, i64>,
-    pub(super) in_hand: i64,
-    pub(super) waiting: i64,
-    /// For when the members that wait have set their timers.
-    pub(super) announced: Option<i64>,
-}
-
-/// What is told after the commit.
-#[derive(Debug, Default)]
-struct Effects {
-    /// Groups for which there may be something.
-    available: BTreeSet<i64>,
-    /// Topics of tenants that have something new.
-    appended: BTreeSet<(i64, Topic)>,
-    /// Groups in which something falls due earlier than announced.
-    due: BTreeSet<i64>,
+impl TopicRow {
+    pub(super) fn bounds(self) -> Bounds {
+        Bounds { before_first: position(self.before_first), head: position(self.head) }
+    }
 }
 
 impl Topics {
@@ -95,18 +80,20 @@ impl LogState {
         // Of what a group had in hand the oldest is the likeliest to have been looked at, so that one counts as tried. The
         // others are not blamed for the end of the process: a few quick ends would make dead letters of them all.
         connection.execute(
-            "UPDATE deliveries SET leased = 0, attempt = attempt - 1, due_at = min(due_at, ?1), set_at = ?1
-             WHERE leased = 1 AND position > (
+            "UPDATE deliveries SET state = 0, attempt = attempt - 1, due_at = min(due_at, ?1), set_at = ?1
+             WHERE state = 1 AND position > (
                  SELECT min(oldest.position) FROM deliveries oldest
-                 WHERE oldest.consumer = deliveries.consumer AND oldest.leased = 1)",
+                 WHERE oldest.consumer = deliveries.consumer AND oldest.state = 1)",
             [now],
         )?;
-        connection.execute("UPDATE deliveries SET due_at = min(due_at, ?1) WHERE leased = 1", [now])?;
+        connection.execute("UPDATE deliveries SET due_at = min(due_at, ?1) WHERE state = 1", [now])?;
         // When the clock was set back meanwhile, what waits is to wait no longer than it was told to.
         connection.execute(
-            "UPDATE deliveries SET due_at = ?1 + (due_at - set_at), set_at = ?1 WHERE leased = 0 AND set_at > ?1",
+            "UPDATE deliveries SET due_at = ?1 + (due_at - set_at), set_at = ?1 WHERE state = 0 AND set_at > ?1",
             [now],
         )?;
+        // And what is not known, or lies in the future, is taken for now: no group is forgotten too early.
+        connection.execute("UPDATE consumers SET used_at = ?1 WHERE used_at = 0 OR used_at > ?1", [now])?;
         let (bounds, receivers) = Topic::ALL.iter().map(|_| watch::channel(Bounds::default())).unzip();
         let mut state = Self {
             config,
@@ -114,21 +101,22 @@ impl LogState {
             tenants: HashMap::new(),
             groups: BTreeMap::new(),
             takers: HashMap::new(),
-            signals: BTreeMap::new(),
+            signals: Signals::default(),
+            appended: BTreeSet::new(),
             bounds,
-            effects: Effects::default(),
             data_version: None,
             next_retention: now,
             failure: None,
         };
-        state.refresh(connection)?;
+        state.refresh(connection, now)?;
         state.committed(false, time);
         Ok((state, receivers))
     }
 
     /// Begins a batch.
     pub(crate) fn begin(&mut self) {
-        self.effects = Effects::default();
+        self.appended.clear();
+        self.signals.begin();
     }
 
     /// Forgets what was read and changed, since the file has gone back.
@@ -137,11 +125,11 @@ impl LogState {
     }
 
     /// Reads from the file what is not known for sure; called in the transaction.
-    pub(crate) fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(crate) fn refresh(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
             self.load_topics(connection)?;
-            self.load_groups(connection)?;
+            self.load_groups(connection, now)?;
             // Last: what was read in half is read again.
             self.data_version = Some(version);
         }
@@ -162,56 +150,36 @@ impl LogState {
         Ok(())
     }
 
-    fn load_groups(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    fn load_groups(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         self.tenants.clear();
         self.groups.clear();
         self.takers.clear();
+        self.signals.forget_timers();
         let mut select = connection.prepare("SELECT id FROM consumers")?;
         for id in select.query_map([], |row| row.get(0))? {
-            self.load_group(connection, id?)?;
+            self.load_group(connection, id?, now)?;
         }
         Ok(())
     }
 
     /// Reads one group, which is new or has changed.
-    pub(super) fn load_group(&mut self, connection: &Connection, id: i64) -> rusqlite::Result<()> {
-        if let Some(old) = self.groups.remove(&id) {
-            for topic in old.cursors.into_keys() {
-                if let Some(takers) = self.takers.get_mut(&(old.tenant, topic)) {
-                    takers.retain(|taker| *taker != id);
-                }
-            }
+    pub(super) fn load_group(&mut self, connection: &Connection, id: i64, now: i64) -> rusqlite::Result<()> {
+        self.drop_group(id);
+        let group = Group::load(connection, id, now)?;
+        for topic in group.cursors.keys() {
+            self.takers.entry((group.tenant, *topic)).or_default().push(id);
         }
-        let mut group = connection
-            .prepare_cached(
-                "SELECT tenant, ack_within, max_attempts, max_unsettled FROM consumers WHERE id = ?1",
-            )?
-            .query_row([id], |row| {
-                Ok(Group {
-                    tenant: row.get(0)?,
-                    ack_within: row.get(1)?,
-                    max_attempts: row.get(2)?,
-                    max_unsettled: row.get(3)?,
-                    cursors: BTreeMap::new(),
-                    in_hand: 0,
-                    waiting: 0,
-                    announced: None,
-                })
-            })?;
-        let mut select =
-            connection.prepare_cached("SELECT topic, cursor FROM consumer_topics WHERE consumer = ?1")?;
-        let mut rows = select.query([id])?;
-        while let Some(row) = rows.next()? {
-            let topic = topic(0, row)?;
-            group.cursors.insert(topic, row.get(1)?);
-            self.takers.entry((group.tenant, topic)).or_default().push(id);
-        }
-        let mut select = connection
-            .prepare_cached("SELECT count(*) FROM deliveries WHERE consumer = ?1 AND leased = ?2")?;
-        group.in_hand = select.query_row(params![id, true], |row| row.get(0))?;
-        group.waiting = select.query_row(params![id, false], |row| row.get(0))?;
         self.groups.insert(id, group);
         Ok(())
+    }
+
+    pub(super) fn drop_group(&mut self, id: i64) {
+        let Some(old) = self.groups.remove(&id) else { return };
+        for topic in old.cursors.into_keys() {
+            if let Some(takers) = self.takers.get_mut(&(old.tenant, topic)) {
+                takers.retain(|taker| *taker != id);
+            }
+        }
     }
 
     /// Writes down where the topics end; the last thing in a transaction.
@@ -238,19 +206,15 @@ impl LogState {
             self.failure = None;
         }
         for (bounds, row) in self.bounds.iter().zip(self.topics.rows) {
-            let now = Bounds { before_first: position(row.before_first), head: position(row.head) };
+            let now = row.bounds();
             bounds.send_if_modified(|bounds| std::mem::replace(bounds, now) != now);
         }
-        let effects = std::mem::take(&mut self.effects);
-        for id in &effects.due {
-            if let (Some(group), Some(signal)) = (self.groups.get(id), self.signals.get(id)) {
-                signal.due.send_replace(group.announced.and_then(|due| time.instant(due)));
+        for (tenant, topic) in std::mem::take(&mut self.appended) {
+            for group in self.takers.get(&(tenant, topic)).into_iter().flatten() {
+                self.signals.available(*group, topic.into());
             }
         }
-        let takers = effects.appended.iter().filter_map(|key| self.takers.get(key)).flatten();
-        for signal in takers.chain(&effects.available).filter_map(|id| self.signals.get(id)) {
-            signal.available.notify_one();
-        }
+        self.signals.call(time);
     }
 
     pub(crate) fn failed(&mut self, error: &EventLogError) {
@@ -274,26 +238,34 @@ impl LogState {
         }
     }
 
-    pub(super) fn signal(&mut self, group: i64) -> Arc<Signal> {
-        self.signals.entry(group).or_default().clone()
-    }
-
     pub(super) fn appended(&mut self, tenant: i64, topic: Topic) {
-        self.effects.appended.insert((tenant, topic));
+        self.appended.insert((tenant, topic));
     }
 
-    /// There may be something for another member of a group.
-    pub(super) fn available(&mut self, group: i64) {
-        self.effects.available.insert(group);
+    /// Whether something was appended in this batch.
+    pub(crate) fn has_appended(&self) -> bool {
+        !self.appended.is_empty()
     }
 
-    /// Something of a group falls due.
-    pub(super) fn falls_due(&mut self, id: i64, due: i64) {
-        if let Some(group) = self.groups.get_mut(&id)
-            && group.announced.is_none_or(|announced| due < announced)
-        {
-            group.announced = Some(due);
-            self.effects.due.insert(id);
+    /// So many events of a group wait no longer.
+    pub(super) fn waits_less(&mut self, id: i64, by: i64) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let was_full = group.waiting >= MOST_WAITING;
+        group.waiting -= by;
+        if was_full && group.waiting < MOST_WAITING {
+            // Members may have waited for that only.
+            self.signals.available(id, TopicSet::ALL);
+        }
+    }
+
+    /// An event of a group is no longer in hand.
+    pub(super) fn leaves_hand(&mut self, id: i64) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let had_credit = group.has_credit();
+        group.in_hand -= 1;
+        if !had_credit && group.has_credit() {
+            // Members may have waited for credit only.
+            self.signals.available(id, TopicSet::ALL);
         }
     }
 
@@ -326,25 +298,6 @@ impl LogState {
         self.tenants.insert(tenant.clone(), id);
         Ok(id)
     }
-}
-
-impl Group {
-    pub(super) fn has_credit(&self) -> bool {
-        self.in_hand < self.max_unsettled
-    }
-
-    /// How long a member has, in words.
-    pub(super) fn too_late(&self) -> String {
-        format!("not settled within {:?}", Duration::from_micros(crate::numbers::unsigned(self.ack_within)))
-    }
-}
-
-/// Finds a group by its name.
-pub(super) fn group_id(connection: &Connection, tenant: i64, name: &Name) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT id FROM consumers WHERE tenant = ?1 AND name = ?2")?
-        .query_row(params![tenant, name.as_str()], |row| row.get(0))
-        .optional()
 }
 
 /// The log's time so much later.

@@ -91,6 +91,9 @@ impl Committer {
         let mut stage = Stage::Commit;
         match self.set_up(synced, grows).and_then(|()| self.transact(works, &mut stage)) {
             Ok(()) => {
+                if !synced && self.state.has_appended() {
+                    self.sync();
+                }
                 self.state.committed(grows, &self.time);
                 Ok(())
             }
@@ -122,8 +125,9 @@ impl Committer {
     fn transact(&mut self, works: &mut [Box<dyn Work>], stage: &mut Stage) -> rusqlite::Result<()> {
         let Self { connection, state, .. } = self;
         execute(connection, "BEGIN IMMEDIATE")?;
-        state.refresh(connection)?;
-        let mut tx = Tx { connection, state, now: self.time.now(), wall: self.clock.now() };
+        let now = self.time.now();
+        state.refresh(connection, now)?;
+        let mut tx = Tx { connection, state, now, wall: self.clock.now() };
         *stage = Stage::Work;
         for work in works {
             work.run(&mut tx)?;
@@ -131,6 +135,18 @@ impl Committer {
         *stage = Stage::Commit;
         state.flush(connection)?;
         execute(connection, "COMMIT")
+    }
+
+    /// Syncs what was committed just now: it has appended events, those that tell of dead letters. Nobody may see a position that
+    /// a power cut would take back and give to another event.
+    fn sync(&mut self) {
+        let synced = self.set_up(true, false).and_then(|()| {
+            // A sync comes with a commit that has written something, and takes all before it along.
+            execute(&self.connection, "UPDATE topics SET head = head")
+        });
+        if let Err(error) = synced {
+            tracing::error!(%error, "what was committed was not synced, the next commit tries again");
+        }
     }
 
     fn roll_back(&self) {
@@ -151,7 +167,7 @@ impl Committer {
         let retained = self.set_up(false, false).and_then(|()| {
             let Self { connection, state, .. } = self;
             execute(connection, "BEGIN IMMEDIATE")?;
-            state.refresh(connection)?;
+            state.refresh(connection, now)?;
             state.retain(connection, now)?;
             state.flush(connection)?;
             execute(connection, "COMMIT")

@@ -199,6 +199,7 @@ impl Side {
                 let filter = DeadLetterFilter {
                     group: group.map(group_name),
                     topic: topic.map(|topic| TOPICS[topic]),
+                    kind: None,
                 };
                 let mut letters = self.log.dead_letters(&whose(*tenant), &filter, *after, *limit).await;
                 for letter in letters.iter_mut().flatten() {
