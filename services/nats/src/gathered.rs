@@ -21,8 +21,8 @@ use crate::wire::{MOST_IN_BATCH, Put, Wire};
 const WAITING: usize = 1_024;
 /// How large a batch of several calls may be: the server keeps it until its end has come.
 const MOST_BYTES: usize = 4 << 20;
-/// Up to how many publishes are synced, one after the other, in the time that one batch takes.
-const FEW: usize = 8;
+/// Up to how many publishes are synced, one after the other, in the time that one batch takes: the server makes a folder for it first.
+const FEW: usize = 12;
 /// How often calls are tried together, before each is tried alone.
 const TRIES: usize = 3;
 

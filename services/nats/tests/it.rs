@@ -1,13 +1,17 @@
 //! Tests of the log on JetStream.
 #[cfg(test)]
 mod it {
+    mod away;
     mod connecting;
     mod contract;
     mod contract_synced;
     mod differential;
+    mod full;
+    mod gathered;
     mod kill;
     mod provisioning;
     mod retention;
     mod sharing;
+    mod tls;
     mod world;
 }

@@ -96,6 +96,20 @@ impl NatsServer {
         }
     }
 
+    /// Stops it in the middle of all that it does, with its connections open.
+    pub fn pause(&self) {
+        if let Some(process) = &self.process {
+            process.signal("-STOP");
+        }
+    }
+
+    /// Lets it go on after a pause.
+    pub fn resume(&self) {
+        if let Some(process) = &self.process {
+            process.signal("-CONT");
+        }
+    }
+
     /// Starts it again, with the same data on the same port.
     ///
     /// # Panics

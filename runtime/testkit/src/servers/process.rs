@@ -61,9 +61,14 @@ impl Process {
         self.end();
     }
 
+    /// Sends the server a signal.
+    pub(super) fn signal(&self, signal: &str) {
+        drop(Command::new("kill").args([signal, &self.pid]).stderr(Stdio::null()).status());
+    }
+
     fn end(&mut self) {
         // By the process itself, so that nothing of its work is done any more; the shell would be a moment later.
-        drop(Command::new("kill").args(["-9", &self.pid]).stderr(Stdio::null()).status());
+        self.signal("-9");
         if let Some(mut alive) = self.alive.take() {
             drop(alive.write_all(b"keep\n"));
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use soorma_core::{Position, Topic};
-use soorma_nats::{NatsLog, NatsLogConfig};
+use soorma_nats::{Durability, NatsLog, NatsLogConfig};
 use soorma_ports::{Consumer, ConsumerSpec, EventLog, EventLogError, Reach, Settle, Start};
 use soorma_testkit::servers::NatsServer;
 use soorma_testkit::{SeededEntropy, TestClock, event, name, tenant};
@@ -34,8 +34,14 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
-fn config(server: &NatsServer, prefix: &str, answer_within: Duration) -> NatsLogConfig {
+fn config(
+    server: &NatsServer,
+    durability: Durability,
+    prefix: &str,
+    answer_within: Duration,
+) -> NatsLogConfig {
     NatsLogConfig {
+        durability,
         servers: vec![server.url().to_owned()],
         prefix: prefix.into(),
         answer_within,
@@ -144,15 +150,24 @@ async fn check(log: &NatsLog, known: &Known) {
 
 #[tokio::test]
 async fn what_was_answered_survives_the_server_being_killed() {
+    survives(Durability::Acknowledged, NatsServer::start(&[])).await;
+}
+
+#[tokio::test]
+async fn what_was_gathered_and_answered_survives_the_server_being_killed() {
+    let server = NatsServer::configured("jetstream { sync_interval: always }");
+    survives(Durability::Synced, server).await;
+}
+
+async fn survives(durability: Durability, mut server: NatsServer) {
     let rounds = number("SOORMA_KILLS").unwrap_or(6);
     let seed = number("SOORMA_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("SOORMA_KILLS={rounds} SOORMA_SEED={seed}");
     let entropy = SeededEntropy::new(seed);
-    let mut server = NatsServer::start(&[]);
     let prefix = prefix();
     // The one that lives through it does not wait long; the one that looks afterwards is patient.
-    let hasty = config(&server, &prefix, Duration::from_millis(500));
-    let patient = config(&server, &prefix, Duration::from_secs(30));
+    let hasty = config(&server, durability, &prefix, Duration::from_millis(500));
+    let patient = config(&server, durability, &prefix, Duration::from_secs(30));
     let clock = Arc::new(TestClock::new());
     let log = NatsLog::open(&hasty, clock.clone()).await.unwrap();
     let member = workers(&log).await;

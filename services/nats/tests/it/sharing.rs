@@ -176,6 +176,16 @@ async fn what_another_program_places_on_our_subjects_disturbs_nobody() {
         followed.extend(follower.next().await.unwrap().into_iter().map(|entry| entry.event.id.to_string()));
     }
     assert_eq!(followed, ["a", "b"]);
+
+    // At the end, where one waits, and as if more of it were to come.
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Soorma-Goes-On", "1");
+    let subject = format!("{prefix}.events.task-events.acme.never-ends");
+    jetstream.publish_with_headers(subject, headers, "no envelope".into()).await.unwrap().await.unwrap();
+    assert_eq!(member.next(10, Duration::ZERO).await, Ok(vec![]));
+    append(&world.log, "c").await;
+    assert_eq!(member.next(10, LONG).await.unwrap()[0].event.id.as_str(), "c");
+    assert_eq!(follower.next().await.unwrap()[0].event.id.as_str(), "c");
 }
 
 #[tokio::test]
