@@ -133,8 +133,22 @@ impl ChildSpec {
         F: Fn(TaskCx) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Failure>> + Send + 'static,
     {
+        Self::gauged_task(id, || (0, 0), make)
+    }
+
+    /// As [`task`](Self::task), with a gauge that the tree shows as depth and credit: how much the task has in hand, and how much
+    /// more it takes. It must return at once.
+    pub fn gauged_task<F, Fut>(
+        id: impl Into<Arc<str>>,
+        gauge: impl Fn() -> (u32, u32) + Send + Sync + 'static,
+        make: F,
+    ) -> Self
+    where
+        F: Fn(TaskCx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
         let id = id.into();
-        Self::new(Arc::clone(&id), Arc::new(TaskChild::new(id, make)))
+        Self::new(Arc::clone(&id), Arc::new(TaskChild::new(id, Box::new(gauge), make)))
     }
 
     pub(crate) fn new(id: Arc<str>, child: Arc<dyn Child>) -> Self {

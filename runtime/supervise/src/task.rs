@@ -37,15 +37,18 @@ impl TaskCx {
 }
 
 type Make = Arc<dyn Fn(TaskCx) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync>;
+/// How much a task has in hand, and how much more it takes.
+pub(crate) type Gauge = Box<dyn Fn() -> (u32, u32) + Send + Sync>;
 
 pub(crate) struct TaskChild {
     info: Info,
     make: Make,
+    gauge: Gauge,
     run: Mutex<Option<(ActorCell, CancellationToken)>>,
 }
 
 impl TaskChild {
-    pub(crate) fn new<F, Fut>(id: Arc<str>, make: F) -> Self
+    pub(crate) fn new<F, Fut>(id: Arc<str>, gauge: Gauge, make: F) -> Self
     where
         F: Fn(TaskCx) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Failure>> + Send + 'static,
@@ -53,6 +56,7 @@ impl TaskChild {
         Self {
             info: Info::new(id, Kind::Task),
             make: Arc::new(move |cx| Box::pin(make(cx))),
+            gauge,
             run: Mutex::new(None),
         }
     }
@@ -68,7 +72,7 @@ impl Child for TaskChild {
     }
 
     fn depth_and_credit(&self) -> (u32, u32) {
-        (0, 0)
+        (self.gauge)()
     }
 
     fn spawn<'a>(&'a self, boss: &'a Boss) -> BoxFuture<'a, Result<ActorCell, String>> {

@@ -70,3 +70,18 @@ async fn a_task_that_does_not_listen_is_killed_at_its_deadline() {
     root.stop().await.unwrap();
     assert_eq!(asked.elapsed().as_secs(), 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_shows_what_its_gauge_says() {
+    let gauged = ChildSpec::gauged_task(
+        "t",
+        || (3, 5),
+        |cx| async move {
+            cx.stopping().await;
+            Ok(())
+        },
+    );
+    let root = Root::start(patient("root", Strategy::OneForOne).child(gauged)).await.unwrap();
+    let shown = find(&root.tree(), "t").clone();
+    assert_eq!((shown.depth, shown.credit), (3, 5));
+}
