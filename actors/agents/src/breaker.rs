@@ -44,6 +44,11 @@ impl Breaker {
         self.until
     }
 
+    /// Whether it has nothing to remember.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.failures == 0 && self.until.is_none()
+    }
+
     pub(crate) fn succeeded(&mut self) {
         (self.failures, self.opened, self.until) = (0, 0, None);
     }

@@ -314,7 +314,7 @@ fn settlement(limits: &Limits, attempt: u32, result: lease::Result) -> Settle {
 }
 
 /// Waits for a future that there may be.
-async fn or_never<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+pub(crate) async fn or_never<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::agent::Agent;
 use crate::dispatcher::Desk;
+use crate::external::{External, MAX_CONNECTIONS};
 use crate::instance::Common;
 use crate::limits::Instances;
 use crate::pool::instance;
@@ -26,11 +27,12 @@ pub struct Runtime {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The agents that a node hosts.
+/// The agents of a node: those that it hosts, and, by [`ExternalAgents`](soorma_ports::ExternalAgents), those that are connected to it.
 #[derive(Debug, Clone)]
 pub struct Agents {
-    hosted: Sharded,
-    runtime: Runtime,
+    pub(crate) hosted: Sharded,
+    pub(crate) external: External,
+    pub(crate) runtime: Runtime,
     hosting: Arc<Mutex<()>>,
 }
 
@@ -43,11 +45,15 @@ impl Agents {
         // An agent that fails is held, so what fails here is a shard itself, by a fault of ours or a test's.
         let (hosted, sharded) =
             Sharded::new("hosted", Intensity::new(100, Duration::from_secs(10)), MAX_AGENTS);
+        let (external, proxies) =
+            Sharded::new("external", Intensity::new(100, Duration::from_secs(10)), MAX_CONNECTIONS);
         let branch = SupervisorSpec::new("agents", Strategy::OneForOne)
             .intensity(Intensity::new(100, Duration::from_secs(10)))
             .backoff(Backoff::NONE)
-            .child(hosted.backoff(Backoff::NONE));
-        (branch.into(), Self { hosted: sharded, runtime, hosting: Arc::default() })
+            .child(hosted.backoff(Backoff::NONE))
+            .child(external.backoff(Backoff::NONE));
+        let external = External::new(proxies);
+        (branch.into(), Self { hosted: sharded, external, runtime, hosting: Arc::default() })
     }
 
     /// Hosts an agent: what is published after this returns, it gets.
@@ -95,16 +101,16 @@ impl Agents {
 }
 
 /// Agents of the default tenant go by their names, others by `name@tenant`; what parts a path or an id is escaped.
-fn child_id(agent: &Agent) -> String {
-    let shown = escape(agent.name());
-    if agent.tenant == TenantId::default() {
-        shown
-    } else {
-        format!("{shown}@{}", escape(agent.tenant.as_str()))
-    }
+pub(crate) fn name_in(name: &str, tenant: &TenantId) -> String {
+    let shown = escape(name);
+    if *tenant == TenantId::default() { shown } else { format!("{shown}@{}", escape(tenant.as_str())) }
 }
 
-fn escape(text: &str) -> String {
+fn child_id(agent: &Agent) -> String {
+    name_in(agent.name(), &agent.tenant)
+}
+
+pub(crate) fn escape(text: &str) -> String {
     text.replace('%', "%25").replace('/', "%2F").replace('@', "%40")
 }
 

@@ -1,4 +1,5 @@
-//! An agent as a supervised actor: the author's side ([`Tool`], [`Worker`], [`Ctx`]) and the hosting ([`Agents`]).
+//! An agent as a supervised actor: the author's side ([`Tool`], [`Worker`], [`Ctx`]), the hosting ([`Agents`]), and the proxies of agents
+//! that run elsewhere.
 //!
 //! A hosted agent is a supervisor over its instances and a dispatcher. The dispatcher takes events from the agent's
 //! group, never more than there are instances free, hands each to one instance, and settles it by what came of it:
@@ -16,6 +17,7 @@ mod breaker;
 mod ctx;
 mod dispatcher;
 mod emission;
+mod external;
 mod handler;
 mod host;
 mod instance;

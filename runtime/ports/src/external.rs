@@ -10,20 +10,28 @@ use crate::{ConsumerSpec, Delivery, DeliveryId, Settle};
 /// Connects agents that run elsewhere. Each is a proxy in the tree, which takes events from the agent's group for it.
 ///
 /// # Contract
-/// 1. **Credit.** A proxy never has more than [`ExternalAgent::credit`] unsettled events of its group.
+/// 1. **Credit.** An agent is never shown more than [`ExternalAgent::credit`] events that are not settled, and its proxy asks the group for
+///    no more than that.
 /// 2. **Settled** is what the agent settles by [`settle`](Self::settle) where its [`Acks`] are explicit, and where they are implied what it
-///    answers, or has had on its open connection for `settle_after`.
-/// 3. **Given back**, in order, is what is unsettled when the connection ends: the oldest counts as tried, the others do not.
+///    answers, or has had on its open connection for `settle_after`. What is not settled explicitly within the group's `ack_within` goes to
+///    another.
+/// 3. **Given back**, in order, is what is unsettled when the connection ends: the oldest counts as tried, the others do not. Where the
+///    node closes it, none does.
 /// 4. **Replies reach who asked.** An event whose correlation id was first published under an `agent_id` goes to the connection of that
 ///    `agent_id` in the group, while that is open in this node.
-/// 5. **A reader that takes nothing** for too long is told so and its connection ended; its events go to others.
+/// 5. **One that keeps failing** (what it rejects or does not settle in time, what it has in hand when its connection ends) is shown one
+///    event at a time, after a pause, until it settles one.
 #[async_trait]
 pub trait ExternalAgents: Send + Sync + std::fmt::Debug + 'static {
     /// Joins the agent's group and puts a proxy for it into the tree.
+    ///
+    /// # Errors
+    /// `conflict` where the group is that of an agent which the node hosts.
     async fn connect(&self, agent: ExternalAgent) -> Result<Box<dyn Connection>, Error>;
 
     /// Is told of events before they are published, as whoever it may be that publishes them: what they answer counts as answered when
-    /// [`Publishing::done`] says that they are durable, and what answers them goes to `agent_id`.
+    /// [`Publishing::done`] says that they are durable, and what answers them goes to `agent_id`. Where none is said, a sender that has the
+    /// name of an open connection's `agent_id` is taken for that.
     fn publishing(
         &self,
         tenant: &TenantId,
@@ -31,12 +39,16 @@ pub trait ExternalAgents: Send + Sync + std::fmt::Debug + 'static {
         events: &[Event],
     ) -> Option<Box<dyn Publishing>>;
 
-    /// Settles deliveries by their tickets, whoever has the connection; says for each whether it counted.
+    /// Settles deliveries by their tickets, whoever has the connection; says for each whether it counted, which it does not where there is
+    /// no such group.
     async fn settle(&self, tenant: &TenantId, settlements: Vec<(Ticket, Settle)>)
     -> Result<Vec<bool>, Error>;
 
     /// Returns how many connections of this node are members of a group.
     fn connections(&self, tenant: &TenantId, group: &Name) -> usize;
+
+    /// Returns whether the group is that of an agent which the node hosts.
+    fn hosts(&self, tenant: &TenantId, group: &Name) -> bool;
 }
 
 /// An agent that connects.
@@ -73,12 +85,15 @@ pub enum Acks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kinds(Vec<String>);
 
-/// The far end of an agent's connection. Dropped, the connection has ended.
+/// The far end of an agent's connection. Dropped, the connection has ended, and the agent may be why.
 #[async_trait]
 pub trait Connection: Send + std::fmt::Debug {
     /// Waits for what the agent is to be shown next. What was shown by the last call counts as taken by the agent. Dropping the future
     /// loses nothing.
     async fn next(&mut self) -> Outgoing;
+
+    /// Ends the connection, of which the agent is not to blame; returns when what was unsettled is given back.
+    async fn close(&mut self);
 }
 
 /// What an agent is shown.
@@ -90,20 +105,13 @@ pub enum Outgoing {
         delivery: Delivery,
         /// By what it is settled.
         ticket: Ticket,
+        /// How long it has, where it settles explicitly.
+        lease: Duration,
         /// What the agent has been shown of its topics.
         cursor: Cursor,
     },
-    /// The last: the connection ends. Asked again, it says so again.
-    End(Ending),
-}
-
-/// Why a connection ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// The agent took nothing for too long.
-    Slow,
-    /// The node stops, or the proxy has failed.
-    Closing,
+    /// The last: the node stops, or the proxy has failed. Asked again, it says so again.
+    End,
 }
 
 /// Events on their way into the log.

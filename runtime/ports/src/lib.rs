@@ -17,8 +17,7 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use entropy::{Entropy, new_event_id};
 pub use event_log::{Appended, Bounds, Entry, EventLog, EventLogError, Follower, Page, Reach};
 pub use external::{
-    Acks, Connection, Ending, ExternalAgent, ExternalAgents, InvalidTicket, Kinds, Outgoing, Publishing,
-    Ticket,
+    Acks, Connection, ExternalAgent, ExternalAgents, InvalidTicket, Kinds, Outgoing, Publishing, Ticket,
 };
 pub use group::{
     Consumer, ConsumerSpec, Delivery, DeliveryId, GroupCommand, GroupKey, GroupPlace, GroupStatus, Settle,

@@ -1,0 +1,255 @@
+//! Who is connected, to be found by tenant and group: by what they answer, by what they asked, and by what they settle.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use soorma_core::{Event, Name, TenantId};
+use soorma_ports::{Delivery, ExternalAgent, Publishing};
+use tokio::time::Instant;
+
+use crate::breaker::Breaker;
+use crate::external::asked::{Asked, KEEP};
+use crate::external::hand::Said;
+use crate::external::line::{LeaseOf, Line};
+use crate::limits;
+
+/// How many tenants with nobody connected are remembered for what was asked, and how many agents of a group for having failed.
+const REMEMBERED: usize = 100;
+
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    tenants: RwLock<HashMap<TenantId, Tenant>>,
+}
+
+#[derive(Debug, Default)]
+struct Tenant {
+    groups: HashMap<String, Group>,
+    /// How many connections have each `agent_id`.
+    agent_ids: HashMap<String, usize>,
+    asked: Mutex<Asked>,
+    /// When the last connection left.
+    left: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    lines: Vec<Arc<Line>>,
+    lease: Arc<LeaseOf>,
+    /// Of agents that have failed and are not connected now.
+    breakers: HashMap<Name, Breaker>,
+}
+
+/// An agent keeps its place in the group whatever it does: its own supervisor may know better.
+const NEVER_GIVE_UP: limits::Breaker = limits::Breaker {
+    after: 10,
+    pause: Duration::from_secs(5),
+    max_pause: Duration::from_secs(60),
+    tries: u32::MAX,
+};
+
+/// A line's place in the roster. Dropped, the line is over.
+#[derive(Debug)]
+pub(super) struct Seat {
+    roster: Arc<Roster>,
+    pub(super) line: Arc<Line>,
+}
+
+/// What became of a delivery.
+#[derive(Debug, PartialEq)]
+pub(super) enum Fate {
+    /// It is in the hand of who is to have it.
+    Taken,
+    /// Nobody here wants it.
+    Unwanted,
+    /// The line that got it is over.
+    TooLate,
+}
+
+impl Roster {
+    pub(super) fn join(self: &Arc<Self>, agent: ExternalAgent) -> Seat {
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        tenants.retain(|_, tenant| !tenant.is_forgotten(now));
+        let tenant = tenants.entry(agent.group.tenant.clone()).or_default();
+        *tenant.agent_ids.entry(agent.agent_id.to_string()).or_default() += 1;
+        tenant.left = None;
+        let group = tenant.groups.entry(agent.group.group.to_string()).or_default();
+        group.lease.set(agent.group.ack_within);
+        let breaker = group.breakers.remove(&agent.agent_id).unwrap_or_else(|| Breaker::new(NEVER_GIVE_UP));
+        let line = Line::new(agent, Arc::clone(&group.lease), breaker);
+        group.lines.push(Arc::clone(&line));
+        Seat { roster: Arc::clone(self), line }
+    }
+
+    fn leave(&self, line: &Arc<Line>) {
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let agent = &line.agent;
+        let Some(tenant) = tenants.get_mut(&agent.group.tenant) else { return };
+        if let Some(count) = tenant.agent_ids.get_mut(agent.agent_id.as_str()) {
+            *count -= 1;
+            if *count == 0 {
+                tenant.agent_ids.remove(agent.agent_id.as_str());
+            }
+        }
+        if let Some(group) = tenant.groups.get_mut(agent.group.group.as_str()) {
+            group.lines.retain(|other| !Arc::ptr_eq(other, line));
+            let breaker = std::mem::replace(&mut line.lock().breaker, Breaker::new(NEVER_GIVE_UP));
+            if !breaker.is_calm() && group.breakers.len() < REMEMBERED {
+                group.breakers.insert(agent.agent_id.clone(), breaker);
+            }
+            if group.lines.is_empty() && group.breakers.is_empty() {
+                tenant.groups.remove(agent.group.group.as_str());
+            }
+        }
+        if !tenant.agent_ids.is_empty() {
+            return;
+        }
+        tenant.left = Some(Instant::now());
+        let nothing_asked = tenant.asked().is_empty(Instant::now());
+        let nothing_failed = tenant.groups.is_empty();
+        let idle = tenants.values().filter(|tenant| tenant.left.is_some()).count();
+        if (nothing_asked && nothing_failed) || idle > REMEMBERED {
+            tenants.remove(&agent.group.tenant);
+        }
+    }
+
+    fn with<T>(&self, tenant: &TenantId, work: impl FnOnce(&Tenant) -> T) -> Option<T> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(tenant).map(work)
+    }
+
+    pub(super) fn lines(&self, tenant: &TenantId, group: &str) -> Vec<Arc<Line>> {
+        let lines = |tenant: &Tenant| tenant.groups.get(group).map(|group| group.lines.clone());
+        self.with(tenant, lines).flatten().unwrap_or_default()
+    }
+
+    /// Gives a delivery that a line was handed to who is to have it: who asked for it, the line itself, or another that wants it.
+    pub(super) fn place(&self, line: &Arc<Line>, delivery: Delivery) -> Fate {
+        let agent = &line.agent;
+        let (lines, who) = self
+            .with(&agent.group.tenant, |tenant| {
+                let lines = tenant.groups.get(agent.group.group.as_str()).map(|group| group.lines.clone());
+                let lines = lines.unwrap_or_default();
+                // Where there is but one, it does not matter who asked.
+                let conversation = delivery.event.correlation_id.as_deref().filter(|_| lines.len() > 1);
+                let who = conversation.and_then(|id| tenant.asked().who(id, Instant::now()));
+                (lines, who)
+            })
+            .unwrap_or_default();
+        let is_who = |line: &Line| who.as_deref() == Some(line.agent.agent_id.as_str());
+        let wants = |line: &&Arc<Line>| line.wants(&delivery);
+        let owner = lines.iter().filter(wants).find(|line| is_who(line));
+        let mut others: Vec<_> =
+            lines.iter().filter(wants).filter(|other| !Arc::ptr_eq(other, line)).collect();
+        others.sort_by_cached_key(|line| std::cmp::Reverse(line.gauge().1));
+        let itself = Some(line).filter(wants);
+        let takers: Vec<_> = owner.into_iter().chain(itself).chain(others).collect();
+        if takers.is_empty() {
+            return Fate::Unwanted;
+        }
+        let mut delivery = delivery;
+        for taker in takers {
+            // Whose line is over does not take it any more.
+            match taker.offer(delivery, is_who(taker)) {
+                Ok(()) => {
+                    if !Arc::ptr_eq(taker, line) {
+                        taker.work.notify_one();
+                    }
+                    return Fate::Taken;
+                }
+                Err(back) => delivery = back,
+            }
+        }
+        Fate::TooLate
+    }
+
+    /// Notes who asks for what, and finds what is answered. Asked before the events are published, since an answer that nobody hears of
+    /// yet may already be read by who waits for it.
+    pub(super) fn publishing(
+        &self,
+        tenant: &TenantId,
+        agent_id: Option<&str>,
+        events: &[Event],
+    ) -> Option<Box<dyn Publishing>> {
+        self.with(tenant, |tenant| {
+            let now = Instant::now();
+            let mut answers = Vec::new();
+            for event in events {
+                let known =
+                    || Some(event.source.as_str()).filter(|name| tenant.agent_ids.contains_key(*name));
+                let who: Option<Arc<str>> = agent_id.or_else(known).map(Into::into);
+                if let (Some(who), Some(conversation)) = (&who, &event.correlation_id) {
+                    tenant.asked().note(conversation, who, now);
+                }
+                let group = tenant.groups.get(&event.source);
+                let mut lines: Vec<_> = group
+                    .into_iter()
+                    .flat_map(|group| &group.lines)
+                    .filter(|line| !line.is_explicit())
+                    .cloned()
+                    .collect();
+                if !lines.is_empty() {
+                    // Who answers has likely been asked itself.
+                    lines.sort_by_key(|line| who.as_deref() != Some(line.agent.agent_id.as_str()));
+                    answers.push(Answer {
+                        lines,
+                        parent: event.parent_event_id.clone(),
+                        conversation: event.correlation_id.clone(),
+                    });
+                }
+            }
+            (!answers.is_empty()).then(|| Box::new(Answers(answers)) as Box<dyn Publishing>)
+        })
+        .flatten()
+    }
+
+    pub(super) fn settled(&self, tenant: &TenantId, group: &Name, said: &Said) {
+        for line in self.lines(tenant, group.as_str()) {
+            line.settled(said);
+        }
+    }
+}
+
+impl Tenant {
+    fn asked(&self) -> std::sync::MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.left.is_some_and(|left| now.duration_since(left) >= KEEP)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.roster.leave(&self.line);
+        self.line.is_over();
+    }
+}
+
+/// What published events may be the answers to.
+struct Answers(Vec<Answer>);
+
+struct Answer {
+    lines: Vec<Arc<Line>>,
+    parent: Option<String>,
+    conversation: Option<String>,
+}
+
+impl Publishing for Answers {
+    fn done(self: Box<Self>) {
+        for Answer { lines, parent, conversation } in self.0 {
+            let by_id =
+                parent.as_deref().and_then(|id| lines.iter().find(|line| line.lock().hand.reply_to(id)));
+            let answered = by_id.or_else(|| {
+                let conversation = conversation.as_deref()?;
+                lines.iter().find(|line| line.lock().hand.reply_in(conversation))
+            });
+            if let Some(line) = answered {
+                line.work.notify_one();
+                // Its place is free before the log has heard of it.
+                line.show.notify_one();
+            }
+        }
+    }
+}
