@@ -5,6 +5,7 @@ use std::sync::Arc;
 use soorma_ports::Clock;
 
 use crate::gathered::Gathered;
+use crate::group::Due;
 use crate::names::Names;
 use crate::server_time::ServerTime;
 use crate::signals::Signals;
@@ -19,4 +20,10 @@ pub(crate) struct Core {
     pub(crate) signals: Arc<Signals>,
     pub(crate) time: ServerTime,
     pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> Due {
+        Due { server: self.time.now(), wall: self.clock.now() }
+    }
 }

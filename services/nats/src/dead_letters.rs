@@ -1,13 +1,14 @@
 //! Dead letters: listed, given back, dropped. Their ids are their places in the stream of groups.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use soorma_core::{Name, Position, TenantId, Topic};
+use soorma_core::{Event, Name, Position, TenantId, Topic};
 use soorma_ports::{DeadLetter, DeadLetterFilter, EventLogError};
 
 use crate::core::Core;
-use crate::error::{Refused, corrupt};
-use crate::group::{Due, Letter, MARK_STAYS, MOST_BURIED, Saved};
+use crate::error::corrupt;
+use crate::group::{Letter, MARK_STAYS, MOST_BURIED, Saved};
 use crate::wire::Put;
 
 /// How many are read at once.
@@ -40,7 +41,10 @@ impl Core {
             for message in &range.messages {
                 after = message.sequence;
                 let letter = self.read_letter(tenant, message.sequence, &message.subject, &message.payload);
-                letters.extend(letter.map(Found::into_dead_letter));
+                let wanted = letter.filter(|letter| {
+                    filter.kind.as_ref().is_none_or(|kind| letter.letter.event.kind == *kind)
+                });
+                letters.extend(wanted.map(Found::into_dead_letter));
             }
             if !range.more {
                 break;
@@ -70,76 +74,77 @@ impl Core {
     }
 
     pub(crate) async fn discard(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, EventLogError> {
-        let mut discarded = Vec::new();
-        for id in ids {
-            let Some(found) = self.find_letter(tenant, *id).await? else { continue };
-            let mark = Put {
-                subject: self.names.letter(tenant, &found.group, found.topic, found.position),
-                payload: bytes::Bytes::new(),
-                // Unless it was redriven or discarded in between.
-                expected: Some(*id),
-                ttl: Some(MARK_STAYS),
-            };
-            match self.wire.put(mark).await {
-                Ok(_) => discarded.push(*id),
-                Err(Refused::Raced(_)) => {}
-                Err(refused) => return Err(refused.into_error()),
-            }
-        }
-        Ok(discarded)
+        self.handle(tenant, ids, Verb::Discard).await
     }
 
     pub(crate) async fn redrive(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, EventLogError> {
-        let mut given_back = Vec::new();
+        self.handle(tenant, ids, Verb::Redrive).await
+    }
+
+    /// Deals with letters group by group; returns which were there, in the order of the call, each once.
+    async fn handle(&self, tenant: &TenantId, ids: &[u64], verb: Verb) -> Result<Vec<u64>, EventLogError> {
+        let mut handled = Vec::new();
         for some in ids.chunks(MOST_BURIED) {
             let mut by_group: BTreeMap<Name, Vec<u64>> = BTreeMap::new();
             for id in some {
                 if let Some(found) = self.find_letter(tenant, *id).await? {
-                    by_group.entry(found.group).or_default().push(*id);
+                    let ids = by_group.entry(found.group).or_default();
+                    if !ids.contains(id) {
+                        ids.push(*id);
+                    }
                 }
             }
             let mut of_these = Vec::new();
             for (group, ids) in by_group {
-                of_these.extend(self.redrive_group(tenant, &group, &ids).await?);
+                of_these.extend(self.handle_group(tenant, &group, &ids, verb).await?);
             }
-            // In the order of the call, each once.
             for id in some {
-                if let Some(nth) = of_these.iter().position(|given_back| given_back == id) {
-                    given_back.push(of_these.swap_remove(nth));
+                if let Some(nth) = of_these.iter().position(|handled| handled == id) {
+                    handled.push(of_these.swap_remove(nth));
                 }
             }
         }
-        Ok(given_back)
+        Ok(handled)
     }
 
-    async fn redrive_group(
+    async fn handle_group(
         &self,
         tenant: &TenantId,
         group: &Name,
         ids: &[u64],
+        verb: Verb,
     ) -> Result<Vec<u64>, EventLogError> {
         for _ in 0..MOST_RACES {
-            let (Some(held), revision) = self.load(tenant, group).await? else { return Ok(Vec::new()) };
-            let now = Due { server: self.time.now(), wall: self.clock.now() };
-            let (mut state, mut puts, mut given_back) = (held, Vec::new(), Vec::new());
+            let (Some(mut state), revision) = self.load(tenant, group).await? else { return Ok(Vec::new()) };
+            let now = self.now();
+            let (mut puts, mut handled) = (Vec::new(), Vec::new());
             for id in ids {
                 // Read anew each time: it may have been dealt with in between.
                 let Some(mut found) = self.find_letter(tenant, *id).await? else { continue };
-                if !state.takes(found.topic) || !state.redrive(found.topic, found.position, now) {
-                    continue;
-                }
-                found.letter.redriven = true;
-                let payload =
-                    serde_json::to_vec(&found.letter).map_err(|error| corrupt("a dead letter", error))?;
                 let subject = self.names.letter(tenant, group, found.topic, found.position);
-                puts.push(Put { subject, payload: payload.into(), expected: Some(*id), ttl: None });
-                given_back.push(*id);
+                let (payload, ttl) = match verb {
+                    Verb::Redrive => {
+                        let key = state.key.as_ref().and_then(|key| key.of(&found.letter.event));
+                        if !state.redrive(found.topic, found.position, key, now) {
+                            continue;
+                        }
+                        found.letter.redriven = true;
+                        let letter = serde_json::to_vec(&found.letter);
+                        (letter.map_err(|error| corrupt("a dead letter", error))?.into(), None)
+                    }
+                    Verb::Discard => {
+                        state.discard();
+                        (bytes::Bytes::new(), Some(MARK_STAYS))
+                    }
+                };
+                puts.push(Put { subject, payload, expected: Some(*id), ttl });
+                handled.push(*id);
             }
-            if given_back.is_empty() {
+            if handled.is_empty() {
                 return Ok(Vec::new());
             }
             match self.save(tenant, group, &state, revision, puts).await? {
-                Saved::As(_) => return Ok(given_back),
+                Saved::As(_) => return Ok(handled),
                 Saved::Raced => {}
             }
         }
@@ -147,6 +152,42 @@ impl Core {
             "the members of the group {group} were faster too often; try again"
         )))
     }
+
+    /// Appends the announcements of letters that are still there.
+    pub(crate) async fn announce(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        letters: &[(Topic, Position)],
+    ) -> Result<(), EventLogError> {
+        let stream = self.names.groups_stream();
+        let subjects: Vec<String> = letters
+            .iter()
+            .map(|(topic, position)| self.names.letter(tenant, group, *topic, *position))
+            .collect();
+        let found = self.wire.last_of(&stream, &subjects).await?;
+        let mut letters: Vec<DeadLetter> = found
+            .iter()
+            .filter_map(|message| {
+                self.read_letter(tenant, message.sequence, &message.subject, &message.payload)
+            })
+            .map(Found::into_dead_letter)
+            .collect();
+        letters.sort_unstable_by_key(|letter| letter.id);
+        let events: Vec<Arc<Event>> =
+            letters.iter().filter_map(|letter| letter.announcement(tenant)).map(Arc::new).collect();
+        if !events.is_empty() {
+            self.append(tenant, &events).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is done with letters.
+#[derive(Debug, Clone, Copy)]
+enum Verb {
+    Redrive,
+    Discard,
 }
 
 impl Found {

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use soorma_core::{Position, TenantId, Topic};
+use soorma_core::{Name, Position, TenantId, Topic};
 use soorma_ports::{
-    Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, EventLog, EventLogError,
-    Follower, Page, Reach,
+    Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, EventLog,
+    EventLogError, Follower, GroupCommand, GroupKey, GroupStatus, Page, Reach, Settle,
 };
 
 use crate::config::NatsLogConfig;
@@ -147,6 +147,41 @@ impl EventLog for DialledLog {
 
     async fn consumer(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, EventLogError> {
         self.log()?.consumer(spec).await
+    }
+
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        settlements: Vec<(DeliveryId, Settle)>,
+    ) -> Result<Option<Vec<bool>>, EventLogError> {
+        self.log()?.settle(tenant, group, settlements).await
+    }
+
+    async fn groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Result<Vec<GroupStatus>, EventLogError> {
+        self.log()?.groups(reach, after, limit).await
+    }
+
+    async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
+        self.log()?.group(tenant, group).await
+    }
+
+    async fn command(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        command: GroupCommand,
+    ) -> Result<bool, EventLogError> {
+        self.log()?.command(tenant, group, command).await
+    }
+
+    async fn expire_groups(&self) -> Result<Vec<GroupKey>, EventLogError> {
+        self.log()?.expire_groups().await
     }
 
     async fn dead_letters(

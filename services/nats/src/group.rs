@@ -14,7 +14,7 @@ mod store;
 mod worker;
 
 pub(crate) use letter::Letter;
-pub(crate) use member::Member;
+pub(crate) use member::{Member, settle};
 pub(crate) use state::{Due, GroupState, MOST_BURIED};
 pub(crate) use store::Saved;
 pub(crate) use worker::{Ask, MARK_STAYS, Worker};

@@ -1,6 +1,7 @@
 //! Making a group, or joining it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use soorma_core::{Position, Topic};
 use soorma_ports::{ConsumerSpec, EventLogError, Start};
@@ -13,14 +14,14 @@ use crate::read::within;
 const MOST_RACES: usize = 100;
 
 impl Core {
-    /// The newest spec holds for all members. What a topic that is left out still had open is dropped.
+    /// The newest spec holds for all members; topics are added, and never taken away.
     pub(crate) async fn join(&self, spec: &ConsumerSpec) -> Result<(), EventLogError> {
         check(spec)?;
         for _ in 0..MOST_RACES {
             let (held, revision) = self.load(&spec.tenant, &spec.group).await?;
             let starts = self.starts(spec, held.as_ref()).await?;
             let mut state = held.clone().unwrap_or_default();
-            state.join(spec, &starts);
+            state.join(spec, &starts, self.now());
             if held.as_ref() == Some(&state) {
                 return Ok(());
             }
@@ -68,6 +69,9 @@ fn check(spec: &ConsumerSpec) -> Result<(), EventLogError> {
     }
     if spec.max_attempts == 0 || spec.max_unsettled == 0 || spec.ack_within.is_zero() {
         return wrong("max_attempts, max_unsettled and ack_within of a consumer must be more than zero");
+    }
+    if spec.expire_after.is_some_and(|after| after < Duration::from_secs(1)) {
+        return wrong("expire_after of a consumer must be at least a second");
     }
     Ok(())
 }

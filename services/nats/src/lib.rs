@@ -21,6 +21,7 @@ mod provision;
 mod read;
 mod server_time;
 mod signals;
+mod status;
 mod token;
 mod version;
 mod wire;

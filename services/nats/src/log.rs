@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use soorma_core::{Event, Name, Position, TenantId, Topic};
 use soorma_ports::{
-    Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, EventLog, EventLogError,
-    Follower, Page, Reach,
+    Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, EventLog,
+    EventLogError, Follower, GroupCommand, GroupKey, GroupStatus, Page, Reach, Settle,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,7 +18,7 @@ use crate::core::Core;
 use crate::error::{Refused, away};
 use crate::follower::NatsFollower;
 use crate::gathered::Gathered;
-use crate::group::{Ask, Member, Worker};
+use crate::group::{Ask, Member, Worker, settle};
 use crate::link::Link;
 use crate::names::Names;
 use crate::provision::provision;
@@ -160,7 +160,46 @@ impl EventLog for NatsLog {
         self.shared.hear(subjects).await?;
         self.shared.core.join(&spec).await?;
         let asks = self.shared.worker(&spec.tenant, &spec.group);
-        Ok(Arc::new(Member { asks, _shared: self.shared.clone() }))
+        let topics = Arc::new(spec.topics);
+        Ok(Arc::new(Member { asks, topics, _shared: self.shared.clone() }))
+    }
+
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        settlements: Vec<(DeliveryId, Settle)>,
+    ) -> Result<Option<Vec<bool>>, EventLogError> {
+        if self.shared.core.load(tenant, group).await?.0.is_none() {
+            return Ok(None);
+        }
+        settle(&self.shared.worker(tenant, group), settlements).await.map(Some)
+    }
+
+    async fn groups(
+        &self,
+        reach: &Reach,
+        after: Option<&GroupKey>,
+        limit: usize,
+    ) -> Result<Vec<GroupStatus>, EventLogError> {
+        self.shared.core.groups(reach, after, limit).await
+    }
+
+    async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
+        self.shared.core.group(tenant, group).await
+    }
+
+    async fn command(
+        &self,
+        tenant: &TenantId,
+        group: &Name,
+        command: GroupCommand,
+    ) -> Result<bool, EventLogError> {
+        self.shared.core.command(tenant, group, &command).await
+    }
+
+    async fn expire_groups(&self) -> Result<Vec<GroupKey>, EventLogError> {
+        self.shared.core.expire_groups().await
     }
 
     async fn dead_letters(

@@ -72,6 +72,17 @@ impl Names {
         format!("{}.groups.state.*.*", self.prefix)
     }
 
+    pub(crate) fn states_of(&self, tenant: &TenantId) -> String {
+        format!("{}.groups.state.{}.*", self.prefix, encode(tenant.as_str()))
+    }
+
+    /// Returns the tenant and the group that a subject of states is about.
+    pub(crate) fn whose_state(&self, subject: &str) -> Option<(TenantId, Name)> {
+        let rest = subject.strip_prefix(&self.prefix)?.strip_prefix(".groups.state.")?;
+        let (tenant, group) = rest.split_once('.')?;
+        Some((TenantId::new(&decode(tenant)?).ok()?, Name::new(decode(group)?).ok()?))
+    }
+
     pub(crate) fn state(&self, tenant: &TenantId, group: &Name) -> String {
         format!("{}.groups.state.{}.{}", self.prefix, encode(tenant.as_str()), encode(group.as_str()))
     }
@@ -122,6 +133,11 @@ impl Names {
         format!("{}.stored.state.{}.*", self.prefix, encode(tenant.as_str()))
     }
 
+    /// Where it is said of the state of one group.
+    pub(crate) fn stored_state(&self, tenant: &TenantId, group: &Name) -> String {
+        format!("{}.stored.state.{}.{}", self.prefix, encode(tenant.as_str()), encode(group.as_str()))
+    }
+
     /// To where the server says it of all.
     pub(crate) fn republished(&self, what: &str) -> String {
         format!("{}.stored.{what}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}", self.prefix)
@@ -161,6 +177,10 @@ mod tests {
         let subject = names.letter(&tenant, &name, topic, position);
         assert_eq!(names.whose_letter(&tenant, &subject), Some((name, topic, position)));
         assert_eq!(names.whose_letter(&TenantId::new("a").unwrap(), &subject), None);
+        assert_eq!(
+            names.whose_state(&names.state(&tenant, &Name::new("g.h").unwrap())),
+            Some((tenant, Name::new("g.h").unwrap()))
+        );
         assert_eq!(names.whose_part(&names.part_of_call("c1", 2)), Some("c1"));
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct Range {
     pub(crate) messages: Vec<Stored>,
     /// Whether there was more to be read.
     pub(crate) more: bool,
+    /// How many more.
+    pub(crate) pending: u64,
     /// Up to where a message that is not to be seen yet stands, if one was left out.
     pub(crate) cut_after: Option<u64>,
 }
@@ -137,6 +139,24 @@ struct Info {
 struct StateOf {
     first_seq: u64,
     last_seq: u64,
+}
+
+#[derive(Deserialize)]
+struct Purged {
+    purged: u64,
+}
+
+#[derive(Deserialize)]
+struct SubjectsInfo {
+    #[serde(default)]
+    total: usize,
+    state: Subjects,
+}
+
+#[derive(Deserialize)]
+struct Subjects {
+    #[serde(default)]
+    subjects: std::collections::BTreeMap<String, u64>,
 }
 
 impl Wire {
@@ -255,9 +275,9 @@ impl Wire {
                 // The end of the range.
                 Some(204) => {
                     let pending = header(&message, "Nats-Num-Pending").unwrap_or(0);
-                    return Ok(Range { messages, more: pending > 0, cut_after: None });
+                    return Ok(Range { messages, more: pending > 0, pending, cut_after: None });
                 }
-                Some(404) => return Ok(Range { messages, more: false, cut_after: None }),
+                Some(404) => return Ok(Range { messages, more: false, pending: 0, cut_after: None }),
                 Some(status) => {
                     let said = message.description.unwrap_or_default();
                     return Err(EventLogError::Unavailable(
@@ -352,9 +372,41 @@ impl Wire {
 
     /// Drops all messages of the subjects that match.
     pub(crate) async fn purge(&self, stream: &str, filter: &str) -> Result<(), EventLogError> {
-        let purged: Result<serde_json::Value, ApiError> =
-            self.api(&format!("STREAM.PURGE.{stream}"), Some(json!({ "filter": filter }))).await?;
-        purged.map(drop).map_err(|error| error.log_error())
+        self.purge_up_to(stream, filter, u64::MAX).await.map(drop)
+    }
+
+    /// Drops the messages of the subjects that match, up to a sequence; answers how many there were.
+    pub(crate) async fn purge_up_to(
+        &self,
+        stream: &str,
+        filter: &str,
+        sequence: u64,
+    ) -> Result<u64, EventLogError> {
+        let mut request = json!({ "filter": filter });
+        if let (Some(before), Some(request)) = (sequence.checked_add(1), request.as_object_mut()) {
+            request.insert("seq".into(), before.into());
+        }
+        let purged: Result<Purged, ApiError> =
+            self.api(&format!("STREAM.PURGE.{stream}"), Some(request)).await?;
+        purged.map(|purged| purged.purged).map_err(|error| error.log_error())
+    }
+
+    /// Returns the subjects that match and have messages.
+    pub(crate) async fn subjects(&self, stream: &str, filter: &str) -> Result<Vec<String>, EventLogError> {
+        let mut subjects = Vec::new();
+        loop {
+            let request = json!({ "subjects_filter": filter, "offset": subjects.len() });
+            let info: SubjectsInfo = self
+                .api(&format!("STREAM.INFO.{stream}"), Some(request))
+                .await?
+                .map_err(|error| error.log_error())?;
+            let some = info.state.subjects.len();
+            subjects.extend(info.state.subjects.into_keys());
+            // The server gives 100,000 at once.
+            if some == 0 || subjects.len() >= info.total {
+                return Ok(subjects);
+            }
+        }
     }
 
     async fn api<T: DeserializeOwned>(

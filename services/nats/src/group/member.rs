@@ -1,9 +1,11 @@
 //! What a member of a group holds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use soorma_core::Topic;
 use soorma_ports::{Consumer, Delivery, DeliveryId, EventLogError, Settle};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -16,6 +18,8 @@ use crate::signals::Hint;
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) asks: mpsc::Sender<Ask>,
+    /// What it is handed out.
+    pub(crate) topics: Arc<BTreeSet<Topic>>,
     /// Keeps the workers and the connection.
     pub(crate) _shared: Arc<Shared>,
 }
@@ -53,18 +57,27 @@ impl Consumer for Member {
         }
         let (reply, answer) = oneshot::channel();
         let until = Instant::now().checked_add(wait);
-        self.asks.send(Ask::Next { max, until, reply }).await.map_err(closed)?;
+        let topics = self.topics.clone();
+        self.asks.send(Ask::Next { max, until, topics, reply }).await.map_err(closed)?;
         answer.await.map_err(closed)?.map(Handed::take)
     }
 
     async fn settle(&self, settlements: Vec<(DeliveryId, Settle)>) -> Result<Vec<bool>, EventLogError> {
-        let mut counted = Vec::with_capacity(settlements.len());
-        // Each of them may become a dead letter.
-        for some in settlements.chunks(MOST_BURIED) {
-            let (reply, answer) = oneshot::channel();
-            self.asks.send(Ask::Settle { settlements: some.to_vec(), reply }).await.map_err(closed)?;
-            counted.extend(answer.await.map_err(closed)??);
-        }
-        Ok(counted)
+        settle(&self.asks, settlements).await
     }
+}
+
+/// Has a worker settle deliveries.
+pub(crate) async fn settle(
+    asks: &mpsc::Sender<Ask>,
+    settlements: Vec<(DeliveryId, Settle)>,
+) -> Result<Vec<bool>, EventLogError> {
+    let mut counted = Vec::with_capacity(settlements.len());
+    // Each of them may become a dead letter.
+    for some in settlements.chunks(MOST_BURIED) {
+        let (reply, answer) = oneshot::channel();
+        asks.send(Ask::Settle { settlements: some.to_vec(), reply }).await.map_err(closed)?;
+        counted.extend(answer.await.map_err(closed)??);
+    }
+    Ok(counted)
 }

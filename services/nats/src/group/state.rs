@@ -1,10 +1,10 @@
 //! How far a group has come, and what is in hand or waits to be tried again. Nothing here waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use soorma_core::{Position, Timestamp, Topic};
+use soorma_core::{PartitionKey, Position, Timestamp, Topic};
 use soorma_ports::{ConsumerSpec, DeliveryId, Settle};
 
 use super::open_list::{self, OpenEvents};
@@ -16,6 +16,9 @@ pub(crate) const MOST_OPEN: usize = 5_000;
 /// How many are given up at once: they are one batch with the state.
 pub(crate) const MOST_BURIED: usize = 400;
 
+/// How exactly it is written down when a group was last used that is never forgotten: an hour, in microseconds.
+const USED_TO_THE_HOUR: i64 = 3_600_000_000;
+
 /// A group, as it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GroupState {
@@ -26,6 +29,27 @@ pub(crate) struct GroupState {
     pub(super) cursors: BTreeMap<Topic, Position>,
     #[serde(with = "open_list")]
     open: OpenEvents,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<PartitionKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expire_after: Option<Duration>,
+    /// When it was last used, by the server's clock, to within an eighth of `expire_after`.
+    #[serde(default)]
+    pub(crate) used_at: i64,
+    #[serde(default)]
+    pub(crate) paused: bool,
+    /// How often it was moved: what was read ahead before is not to be handed out.
+    #[serde(default)]
+    pub(super) sought: u64,
+    /// How many were parked so far; the order in which they go on.
+    #[serde(default)]
+    parked: i64,
+    /// How many dead letters it has.
+    #[serde(default)]
+    pub(crate) dead: u64,
+    /// Dead letters that are to be announced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) untold: Vec<(Topic, Position)>,
 }
 
 /// An event that was handed out and not acknowledged.
@@ -37,9 +61,15 @@ pub(crate) struct Open {
     /// Attempts that count, with the one in hand.
     #[serde(rename = "n")]
     attempt: u32,
-    /// When it is handed out again, by the server's clock.
+    /// When it is handed out again, by the server's clock; of what is parked, its place among those of its key.
     #[serde(rename = "d")]
     due: i64,
+    /// What it is to stay in order with. Of one key at most one is not parked.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    key: Option<u32>,
+    /// Whether it waits for another of its key.
+    #[serde(rename = "p", default, skip_serializing_if = "std::ops::Not::not")]
+    parked: bool,
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     first_at: Option<i64>,
     /// Whether it comes from a dead letter, which has its content.
@@ -74,15 +104,72 @@ impl GroupState {
     }
 
     /// Takes over what a spec says; new topics start where `starts` says.
-    pub(crate) fn join(&mut self, spec: &ConsumerSpec, starts: &BTreeMap<Topic, Position>) {
+    pub(crate) fn join(&mut self, spec: &ConsumerSpec, starts: &BTreeMap<Topic, Position>, now: Due) {
         self.ack_within = spec.ack_within;
         self.max_attempts = spec.max_attempts;
         self.max_unsettled = spec.max_unsettled;
-        self.cursors.retain(|topic, _| spec.topics.contains(topic));
-        self.open.retain(|(topic, _), _| spec.topics.contains(topic));
+        self.expire_after = spec.expire_after;
+        self.touch(now);
+        if self.key != spec.key {
+            self.key.clone_from(&spec.key);
+            // What is open was taken under another order; the new one holds for what is taken from now on.
+            for open in self.open.values_mut() {
+                open.key = None;
+                if std::mem::take(&mut open.parked) {
+                    open.due = now.server.earliest;
+                }
+            }
+        }
         for (topic, start) in starts {
             self.cursors.entry(*topic).or_insert(*start);
         }
+    }
+
+    /// Notes that it is used.
+    pub(crate) fn touch(&mut self, now: Due) {
+        let exact = self.expire_after.map_or(USED_TO_THE_HOUR, |after| micros(after) / 8);
+        if now.server.earliest.saturating_sub(self.used_at) >= exact {
+            self.used_at = now.server.earliest;
+        }
+    }
+
+    /// Whether it was not used for as long as it says.
+    pub(crate) fn is_idle(&self, now: Due) -> bool {
+        self.expire_after
+            .is_some_and(|after| now.server.earliest.saturating_sub(self.used_at) >= micros(after))
+    }
+
+    /// Goes on from other places; what is open stays open.
+    pub(crate) fn seek(&mut self, places: &BTreeMap<Topic, Position>) {
+        self.sought += 1;
+        for (topic, place) in places {
+            if let Some(cursor) = self.cursors.get_mut(topic) {
+                *cursor = *place;
+            }
+        }
+    }
+
+    pub(crate) fn cursors(&self) -> &BTreeMap<Topic, Position> {
+        &self.cursors
+    }
+
+    /// Returns how many are in hand, and how many wait.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let in_hand = self.open.values().filter(|open| open.in_hand).count();
+        (in_hand, self.open.len() - in_hand)
+    }
+
+    /// Returns the oldest open event of each topic, and when the oldest of those was handed out whose content is in a dead letter.
+    pub(crate) fn oldest(&self) -> (BTreeMap<Topic, Position>, Option<Timestamp>) {
+        let (mut positions, mut redriven) = (BTreeMap::new(), None::<i64>);
+        for ((topic, position), open) in &self.open {
+            if open.redriven {
+                redriven = [redriven, open.first_at].into_iter().flatten().min();
+            } else {
+                positions.entry(*topic).or_insert(*position);
+            }
+        }
+        (positions, redriven.map(Timestamp::from_micros))
     }
 
     /// Takes back what was not settled in time; returns what has used up its attempts.
@@ -121,34 +208,78 @@ impl GroupState {
         most.saturating_sub(self.open.values().filter(|open| open.in_hand).count())
     }
 
-    /// How many can be handed out that were not handed out before.
-    pub(crate) fn room(&self) -> usize {
-        self.credit().min(MOST_OPEN.saturating_sub(self.open.len()))
+    /// Whether more can be open.
+    pub(crate) fn has_room(&self) -> bool {
+        self.open.len() < MOST_OPEN
     }
 
-    /// Returns what waits and is due, in the order in which it is handed out.
-    pub(crate) fn due(&self, now: Due) -> Vec<(Topic, Position)> {
+    /// Returns what waits and is due for those who want these topics, in the order in which it is handed out.
+    pub(crate) fn due(&self, wanted: &BTreeSet<Topic>, now: Due) -> Vec<(Topic, Position)> {
+        if self.paused {
+            return Vec::new();
+        }
+        let is_due = |open: &Open| !open.in_hand && !open.parked && open.due <= now.server.earliest;
         let mut due: Vec<_> = self
             .open
             .iter()
-            .filter(|(_, open)| !open.in_hand && open.due <= now.server.earliest)
+            .filter(|((topic, _), open)| wanted.contains(topic) && is_due(open))
             .map(|((topic, position), open)| (open.due, *position, *topic))
             .collect();
         due.sort_unstable();
         due.into_iter().map(|(_, position, topic)| (topic, position)).collect()
     }
 
-    /// Hands out an event: one that waits, or the next of its topic.
-    pub(crate) fn hand(&mut self, topic: Topic, position: Position, now: Due) -> DeliveryId {
+    /// Takes the next event of its topic in; says whether it can be handed out: not where it is open already, or waits for another
+    /// of its key.
+    pub(crate) fn take(&mut self, topic: Topic, position: Position, key: Option<u32>, now: Due) -> bool {
         let cursor = self.cursors.entry(topic).or_default();
         *cursor = (*cursor).max(position);
-        let fresh = Open { in_hand: true, attempt: 0, due: 0, first_at: None, redriven: false };
-        let open = self.open.entry((topic, position)).or_insert(fresh);
+        if self.open.contains_key(&(topic, position)) {
+            return false;
+        }
+        let mut open = Open {
+            in_hand: false,
+            attempt: 0,
+            due: now.server.earliest,
+            key,
+            parked: self.is_busy(key),
+            first_at: None,
+            redriven: false,
+        };
+        if open.parked {
+            self.parked += 1;
+            open.due = self.parked;
+        }
+        let ready = !open.parked;
+        self.open.insert((topic, position), open);
+        ready
+    }
+
+    /// Whether an event of this key is being dealt with.
+    fn is_busy(&self, key: Option<u32>) -> bool {
+        key.is_some() && self.open.values().any(|open| open.key == key && !open.parked)
+    }
+
+    /// Forgets an open event; the next of its key takes its place.
+    fn close(&mut self, topic: Topic, position: Position, now: Due) -> Option<Open> {
+        let open = self.open.remove(&(topic, position))?;
+        if open.key.is_some() && !open.parked {
+            let of_key = self.open.values_mut().filter(|other| other.key == open.key);
+            if let Some(next) = of_key.min_by_key(|other| other.due) {
+                (next.parked, next.due) = (false, now.server.earliest);
+            }
+        }
+        Some(open)
+    }
+
+    /// Hands out an event that is open and waits.
+    pub(crate) fn hand(&mut self, topic: Topic, position: Position, now: Due) -> Option<DeliveryId> {
+        let open = self.open.get_mut(&(topic, position))?;
         open.in_hand = true;
         open.attempt = open.attempt.saturating_add(1);
         open.due = now.server.after(self.ack_within);
         open.first_at.get_or_insert(now.wall.micros());
-        DeliveryId { topic, position, attempt: open.attempt }
+        Some(DeliveryId { topic, position, attempt: open.attempt })
     }
 
     /// Undoes a hand-out that nobody took.
@@ -164,10 +295,14 @@ impl GroupState {
         }
     }
 
-    /// When a lease ends, or something that waits can be handed out.
-    pub(crate) fn next_due(&self) -> Option<i64> {
-        let has_credit = self.credit() > 0;
-        self.open.values().filter(|open| open.in_hand || has_credit).map(|open| open.due).min()
+    /// When a lease ends, or something that waits can be handed out to those who want these topics.
+    pub(crate) fn next_due(&self, wanted: &BTreeSet<Topic>) -> Option<i64> {
+        let has_credit = !self.paused && self.credit() > 0;
+        let counts = |(topic, open): (Topic, &Open)| {
+            let waits = has_credit && !open.parked && wanted.contains(&topic);
+            (open.in_hand || waits).then_some(open.due)
+        };
+        self.open.iter().filter_map(|((topic, _), open)| counts((*topic, open))).min()
     }
 
     fn holder(&mut self, id: DeliveryId) -> Option<&mut Open> {
@@ -178,7 +313,7 @@ impl GroupState {
     /// Says whether a settlement counts, and returns what it has given up.
     pub(crate) fn settle(&mut self, id: DeliveryId, settle: &Settle, now: Due) -> (bool, Option<Buried>) {
         if *settle == Settle::Ack {
-            return (self.open.remove(&(id.topic, id.position)).is_some(), None);
+            return (self.close(id.topic, id.position, now).is_some(), None);
         }
         let (ack_within, max_attempts) = (self.ack_within, self.max_attempts);
         let Some(open) = self.holder(id) else { return (false, None) };
@@ -202,7 +337,9 @@ impl GroupState {
     }
 
     fn bury(&mut self, topic: Topic, position: Position, cause: &str, now: Due) -> Option<Buried> {
-        let open = self.open.remove(&(topic, position))?;
+        let open = self.close(topic, position, now)?;
+        self.dead += 1;
+        self.untold.push((topic, position));
         Some(Buried {
             topic,
             position,
@@ -215,19 +352,37 @@ impl GroupState {
     }
 
     /// Takes an event back that was given up; `false` where the group is full, or has it.
-    pub(crate) fn redrive(&mut self, topic: Topic, position: Position, now: Due) -> bool {
-        let key = (topic, position);
-        if self.open.len() >= MOST_OPEN || self.open.contains_key(&key) {
+    pub(crate) fn redrive(&mut self, topic: Topic, position: Position, key: Option<u32>, now: Due) -> bool {
+        let place = (topic, position);
+        if self.open.len() >= MOST_OPEN || self.open.contains_key(&place) {
             return false;
         }
-        let due = now.server.earliest;
-        self.open.insert(key, Open { in_hand: false, attempt: 0, due, first_at: None, redriven: true });
+        let parked = self.is_busy(key);
+        let mut due = now.server.earliest;
+        if parked {
+            self.parked += 1;
+            // Before all that was not handed out yet.
+            due = i64::MIN.saturating_add(self.parked);
+        }
+        let open = Open { in_hand: false, attempt: 0, due, key, parked, first_at: None, redriven: true };
+        self.open.insert(place, open);
+        self.dead = self.dead.saturating_sub(1);
         true
     }
 
+    /// Counts a dead letter that was dropped.
+    pub(crate) fn discard(&mut self) {
+        self.dead = self.dead.saturating_sub(1);
+    }
+
+    /// Notes that dead letters were announced.
+    pub(crate) fn told(&mut self, letters: &[(Topic, Position)]) {
+        self.untold.retain(|letter| !letters.contains(letter));
+    }
+
     /// Forgets an event that is no longer there.
-    pub(crate) fn forget(&mut self, topic: Topic, position: Position) {
-        self.open.remove(&(topic, position));
+    pub(crate) fn forget(&mut self, topic: Topic, position: Position, now: Due) {
+        self.close(topic, position, now);
     }
 
     pub(crate) fn is_open(&self, topic: Topic, position: Position) -> bool {
@@ -240,10 +395,13 @@ impl GroupState {
     }
 }
 
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use soorma_core::{Name, TenantId};
-    use soorma_ports::Start;
 
     use super::*;
 
@@ -253,24 +411,27 @@ mod tests {
 
     fn group() -> GroupState {
         let spec = ConsumerSpec {
-            tenant: TenantId::default(),
-            group: Name::new("workers").unwrap(),
-            topics: [Topic::PlanEvents].into(),
-            start: Start::Earliest,
             ack_within: Duration::from_micros(100),
             max_attempts: 2,
             max_unsettled: 2,
+            ..ConsumerSpec::new(TenantId::default(), Name::new("workers").unwrap(), [Topic::PlanEvents])
         };
         let mut group = GroupState::default();
-        group.join(&spec, &BTreeMap::from([(Topic::PlanEvents, Position(0))]));
+        group.join(&spec, &BTreeMap::from([(Topic::PlanEvents, Position(0))]), now(0));
         group
+    }
+
+    fn hand(group: &mut GroupState, position: u64, key: Option<u32>, at: i64) -> Option<DeliveryId> {
+        let ready = group.take(Topic::PlanEvents, Position(position), key, now(at));
+        if ready { group.hand(Topic::PlanEvents, Position(position), now(at)) } else { None }
     }
 
     #[test]
     fn what_is_stored_is_read_again() {
         let mut group = group();
-        group.hand(Topic::PlanEvents, Position(3), now(10));
-        group.redrive(Topic::PlanEvents, Position(1), now(20));
+        hand(&mut group, 3, Some(7), 10);
+        hand(&mut group, 4, Some(7), 10);
+        group.redrive(Topic::PlanEvents, Position(1), Some(7), now(20));
         let json = serde_json::to_string(&group).unwrap();
         assert_eq!(serde_json::from_str::<GroupState>(&json).unwrap(), group);
     }
@@ -279,19 +440,43 @@ mod tests {
     fn a_full_group_fits_into_a_message() {
         let mut group = group();
         for position in 0..MOST_OPEN as u64 {
-            group.hand(Topic::PlanEvents, Position(10_000_000_000 + position), now(1_800_000_000_000_000));
+            // Half of them are the largest that an open event can be.
+            let key = position.is_multiple_of(2).then_some(u32::MAX);
+            hand(&mut group, 10_000_000_000 + position, key, 1_800_000_000_000_000);
         }
         assert!(serde_json::to_vec(&group).unwrap().len() < 1_000_000);
-        assert_eq!(group.room(), 0);
+        assert!(!group.has_room());
     }
 
     #[test]
     fn between_two_clocks_nothing_is_early() {
         let mut group = group();
-        let id = group.hand(Topic::PlanEvents, Position(1), now(1_000));
+        let id = hand(&mut group, 1, None, 1_000).unwrap();
+        let all = BTreeSet::from(Topic::ALL);
         let after = Duration::from_micros(50);
         assert_eq!(group.settle(id, &Settle::Release { after }, now(1_000)), (true, None));
-        assert_eq!(group.due(now(1_054)), []);
-        assert_eq!(group.due(now(1_055)), [(Topic::PlanEvents, Position(1))]);
+        assert_eq!(group.due(&all, now(1_054)), []);
+        assert_eq!(group.due(&all, now(1_055)), [(Topic::PlanEvents, Position(1))]);
+    }
+
+    #[test]
+    fn of_one_key_redriven_ones_go_first_and_the_rest_as_they_came() {
+        let mut group = group();
+        let first = hand(&mut group, 5, Some(7), 0).unwrap();
+        assert_eq!(hand(&mut group, 6, Some(7), 0), None);
+        for position in [1, 2] {
+            assert!(group.redrive(Topic::PlanEvents, Position(position), Some(7), now(0)));
+        }
+        let all = BTreeSet::from(Topic::ALL);
+        let mut order = Vec::new();
+        let mut in_hand = first;
+        for _ in 0..3 {
+            assert_eq!(group.settle(in_hand, &Settle::Ack, now(1)), (true, None));
+            let due = group.due(&all, now(1));
+            let [(topic, position)] = due[..] else { panic!("one at a time: {due:?}") };
+            order.push(position.0);
+            in_hand = group.hand(topic, position, now(1)).unwrap();
+        }
+        assert_eq!(order, [1, 2, 6]);
     }
 }

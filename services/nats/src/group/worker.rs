@@ -3,7 +3,7 @@
 //! It holds nothing that is not stored, but what it has read already. When another process has replaced the state, it reads it
 //! and does the calls anew.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ pub(crate) enum Ask {
     Next {
         max: usize,
         until: Option<Instant>,
+        topics: Arc<BTreeSet<Topic>>,
         reply: oneshot::Sender<Result<Handed, EventLogError>>,
     },
     Settle {
@@ -49,6 +50,7 @@ type Settlements = (Vec<(DeliveryId, Settle)>, oneshot::Sender<Result<Vec<bool>,
 struct Waiting {
     max: usize,
     until: Option<Instant>,
+    topics: Arc<BTreeSet<Topic>>,
     reply: oneshot::Sender<Result<Handed, EventLogError>>,
 }
 
@@ -82,9 +84,13 @@ pub(crate) struct Worker {
     settles: VecDeque<Settlements>,
     untaken: Vec<DeliveryId>,
     ahead: BTreeMap<Topic, Ahead>,
+    /// For which places of the group it was read ahead.
+    sought: u64,
     contents: BTreeMap<Key, Arc<Event>>,
     /// Open events whose content is nowhere any more.
     gone: Vec<Key>,
+    /// Dead letters that were announced, which is not written down yet.
+    told: Vec<Key>,
     races: u32,
 }
 
@@ -108,8 +114,10 @@ impl Worker {
             settles: VecDeque::new(),
             untaken: Vec::new(),
             ahead: BTreeMap::new(),
+            sought: 0,
             contents: BTreeMap::new(),
             gone: Vec::new(),
+            told: Vec::new(),
             races: 0,
         }
     }
@@ -143,19 +151,27 @@ impl Worker {
 
     fn take(&mut self, ask: Ask) {
         match ask {
-            Ask::Next { max, until, reply } => {
+            Ask::Next { max, until, topics, reply } => {
                 if until.is_some_and(|until| until <= Instant::now()) {
                     // It does not wait for what the server says, so it has to look.
                     self.hint.appended(EVERY_TOPIC);
                 }
-                self.waiting.push_back(Waiting { max, until, reply });
+                self.waiting.push_back(Waiting { max, until, topics, reply });
             }
             Ask::Settle { settlements, reply } => self.settles.push_back((settlements, reply)),
         }
     }
 
     fn has_work(&self) -> bool {
-        !(self.waiting.is_empty() && self.settles.is_empty() && self.untaken.is_empty())
+        !(self.waiting.is_empty()
+            && self.settles.is_empty()
+            && self.untaken.is_empty()
+            && self.told.is_empty())
+    }
+
+    /// The topics that somebody waits for.
+    fn wanted(&self) -> BTreeSet<Topic> {
+        self.waiting.iter().flat_map(|waiting| waiting.topics.iter().copied()).collect()
     }
 
     fn fail(&mut self, error: &EventLogError) {
@@ -169,18 +185,16 @@ impl Worker {
             drop(reply.send(Err(error.clone())));
         }
         self.untaken.clear();
+        // They are told again under the same ids, by whoever comes next.
+        self.told.clear();
     }
 
     /// When something falls due for those who wait.
     fn due(&self) -> Option<Instant> {
         let deadlines = self.waiting.iter().filter_map(|waiting| waiting.until);
-        let due = self.held.as_ref().and_then(|(state, _)| state.next_due());
-        let due = due.filter(|_| !self.waiting.is_empty()).map(|due| self.core.time.instant(due));
-        deadlines.chain(due).min()
-    }
-
-    fn now(&self) -> Due {
-        Due { server: self.core.time.now(), wall: self.core.clock.now() }
+        let held = self.held.as_ref().filter(|_| !self.waiting.is_empty());
+        let due = held.and_then(|(state, _)| state.next_due(&self.wanted()));
+        deadlines.chain(due.map(|due| self.core.time.instant(due))).min()
     }
 
     /// Does all that is asked for; says whether there may be more to do at once.
@@ -191,7 +205,7 @@ impl Worker {
             // Also where there is no credit now: what is settled and taken back in this step gives some.
             self.look(&held).await?;
         }
-        let now = self.now();
+        let now = self.core.now();
         let step = self.work(held.clone(), now);
         if self.find_contents(&held, &step).await? {
             self.held = Some((held, revision));
@@ -211,8 +225,12 @@ impl Worker {
         self.races = 0;
         self.gone.clear();
         self.untaken.clear();
+        self.told.clear();
         for (topic, position) in &step.done {
             self.forget_letter(*topic, *position).await;
+        }
+        if !step.state.untold.is_empty() {
+            self.announce(&step.state.untold).await;
         }
         let may_be_more = self.answer(step, saved, now);
         Ok(may_be_more)
@@ -228,7 +246,7 @@ impl Worker {
                 }
                 let (state, revision) = self.core.load(&self.tenant, &self.group).await?;
                 let missing = || {
-                    EventLogError::Unavailable(format!("the group {} was deleted; open it again", self.group))
+                    EventLogError::Unavailable(format!("the group {} was removed; join it again", self.group))
                 };
                 Ok((state.ok_or_else(missing)?, revision))
             }
@@ -252,11 +270,16 @@ impl Worker {
 
     /// Reads ahead, where less is left than is wanted and more may be there.
     async fn look(&mut self, state: &GroupState) -> Result<(), EventLogError> {
-        self.ahead.retain(|topic, _| state.takes(*topic));
+        if self.sought != state.sought {
+            self.sought = state.sought;
+            self.ahead.clear();
+            self.hint.appended(EVERY_TOPIC);
+        }
         let wanted = self.waiting.iter().fold(0, |sum: usize, waiting| sum.saturating_add(waiting.max));
         let wanted = wanted.min(READ_AHEAD);
+        let topics = self.wanted();
         let mut looks = Vec::new();
-        for (topic, cursor) in &state.cursors {
+        for (topic, cursor) in state.cursors.iter().filter(|(topic, _)| topics.contains(topic)) {
             let ahead = self.ahead.entry(*topic).or_default();
             ahead.looked = ahead.looked.max(*cursor);
             while ahead.entries.front().is_some_and(|(entry, _)| entry.position <= *cursor) {
@@ -289,8 +312,10 @@ impl Worker {
 
     /// What is asked for, done to the state.
     fn work(&self, mut state: GroupState, now: Due) -> Step {
+        state.touch(now);
+        state.told(&self.told);
         for (topic, position) in &self.gone {
-            state.forget(*topic, *position);
+            state.forget(*topic, *position, now);
         }
         for id in &self.untaken {
             state.give_back(*id, now);
@@ -315,47 +340,65 @@ impl Worker {
         if !self.waiting.is_empty() && buried.is_empty() {
             buried = state.expire(now);
         }
-        let mut credit = state.credit();
-        let mut room = state.room();
-        let mut due = state.due(now).into_iter().peekable();
-        let mut fresh = self.fresh(&state, room).into_iter();
+        let mut credit = if state.paused { 0 } else { state.credit() };
+        let mut due = VecDeque::from(state.due(&self.wanted(), now));
+        let mut fresh = self.fresh(&state);
         for waiting in &self.waiting {
             let mut some = Vec::new();
             while some.len() < waiting.max && credit > 0 {
-                let next = if due.peek().is_some() {
-                    due.next()
-                } else if room > 0 {
-                    room -= 1;
-                    fresh.next()
-                } else {
-                    None
+                let next = match due.iter().position(|(topic, _)| waiting.topics.contains(topic)) {
+                    Some(nth) => due.remove(nth),
+                    None => self.take_fresh(&mut state, &mut fresh, &waiting.topics, now),
                 };
                 let Some((topic, position)) = next else { break };
                 credit -= 1;
-                some.push(state.hand(topic, position, now));
+                some.extend(state.hand(topic, position, now));
             }
             handed.push(some);
         }
         Step { state, counted, handed, buried, done }
     }
 
-    /// What was read ahead, in the order in which it was stored.
-    fn fresh(&self, state: &GroupState, room: usize) -> Vec<Key> {
-        let mut fresh = Vec::new();
+    /// Takes in what was read ahead of these topics, in the order in which it was stored, until there is one that can be handed out.
+    fn take_fresh(
+        &self,
+        state: &mut GroupState,
+        fresh: &mut BTreeMap<Topic, VecDeque<(Timestamp, Position)>>,
+        topics: &BTreeSet<Topic>,
+        now: Due,
+    ) -> Option<Key> {
+        while state.has_room() {
+            let firsts = fresh.iter().filter(|(topic, _)| topics.contains(topic));
+            let (_, topic) =
+                firsts.filter_map(|(topic, entries)| Some((entries.front()?.0, *topic))).min()?;
+            let (_, position) = fresh.get_mut(&topic)?.pop_front()?;
+            let key = state.key.clone().and_then(|key| key.of(&*self.ahead_of(topic, position)?));
+            if state.take(topic, position, key, now) {
+                return Some((topic, position));
+            }
+        }
+        None
+    }
+
+    fn ahead_of(&self, topic: Topic, position: Position) -> Option<Arc<Event>> {
+        let entries = &self.ahead.get(&topic)?.entries;
+        let nth = entries.partition_point(|(entry, _)| entry.position < position);
+        entries.get(nth).map(|(entry, _)| entry.event.clone())
+    }
+
+    /// What was read ahead and not taken in, by topic, each with when it was stored.
+    fn fresh(&self, state: &GroupState) -> BTreeMap<Topic, VecDeque<(Timestamp, Position)>> {
+        let mut fresh: BTreeMap<Topic, VecDeque<(Timestamp, Position)>> = BTreeMap::new();
         for (topic, cursor) in &state.cursors {
             let entries = self.ahead.get(topic).into_iter().flat_map(|ahead| &ahead.entries);
-            let after = entries.filter(|(entry, _)| entry.position > *cursor);
-            fresh.extend(after.take(room).map(|(entry, at)| (*at, *topic, entry.position)));
+            // Within a topic by position, also where the server's clock was set back in between.
+            let mut latest = Timestamp::default();
+            for (entry, at) in entries.filter(|(entry, _)| entry.position > *cursor) {
+                latest = latest.max(*at);
+                fresh.entry(*topic).or_default().push_back((latest, entry.position));
+            }
         }
-        // Within a topic by position, also where the server's clock was set back in between.
-        let mut latest: BTreeMap<Topic, Timestamp> = BTreeMap::new();
-        for (at, topic, _) in &mut fresh {
-            let latest = latest.entry(*topic).or_default();
-            *latest = (*latest).max(*at);
-            *at = *latest;
-        }
-        fresh.sort_unstable();
-        fresh.into_iter().map(|(_, topic, position)| (topic, position)).collect()
+        fresh
     }
 
     /// Reads the content of what is not at hand; says whether something is gone, so that all has to be done without it.
@@ -416,6 +459,16 @@ impl Worker {
         Some(Put { subject, payload, expected: None, ttl: None })
     }
 
+    /// Tells of dead letters. That they were told is written down with the next replacement; until then they may be told again, under the
+    /// same ids, which the log refuses.
+    async fn announce(&mut self, letters: &[Key]) {
+        let letters: Vec<Key> = letters.iter().filter(|key| !self.told.contains(key)).copied().collect();
+        match self.core.announce(&self.tenant, &self.group, &letters).await {
+            Ok(()) => self.told = letters,
+            Err(error) => tracing::warn!(%error, group = %self.group, "dead letters are announced later"),
+        }
+    }
+
     /// Marks a redriven letter as dealt with. When this fails it stays, unseen.
     async fn forget_letter(&self, topic: Topic, position: Position) {
         let subject = self.core.names.letter(&self.tenant, &self.group, topic, position);
@@ -452,12 +505,14 @@ impl Worker {
         self.waiting = still;
         let state = step.state;
         self.contents.retain(|key, _| state.is_open(key.0, key.1));
-        let fresh = state.cursors.keys().any(|topic| self.hint.is_fresh(*topic));
+        let wanted = self.wanted();
+        let fresh = wanted.iter().any(|topic| state.takes(*topic) && self.hint.is_fresh(*topic));
+        let more_to_hand_out = !state.paused
+            && state.credit() > 0
+            && ((fresh && state.has_room()) || !state.due(&wanted, now).is_empty());
         let may_be_more = !self.settles.is_empty()
-            || (!self.waiting.is_empty()
-                && (state.has_expired(now)
-                    || (!state.due(now).is_empty() && state.credit() > 0)
-                    || (fresh && state.room() > 0)));
+            || !self.told.is_empty()
+            || (!self.waiting.is_empty() && (state.has_expired(now) || more_to_hand_out));
         self.held = Some((state, revision));
         may_be_more
     }

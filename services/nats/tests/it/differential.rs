@@ -281,6 +281,7 @@ impl Side {
                 let filter = DeadLetterFilter {
                     group: group.map(group_name),
                     topic: topic.map(|topic| TOPICS[topic]),
+                    ..DeadLetterFilter::default()
                 };
                 let after = after.checked_sub(1).map_or(0, |rank| self.letter_ids(&whose, &[rank])[0]);
                 let letters = self.log.dead_letters(&whose, &filter, after, *limit).await.unwrap();

@@ -21,7 +21,7 @@ fn of_plan(id: &str, topic: Topic, plan: &str) -> Event {
 /// Appends events whose plan is the first letter of their id.
 async fn append_plans(log: &Arc<dyn EventLog>, ids: &[&str]) {
     for id in ids {
-        let event = of_plan(id, REQUESTS, &id[..1]);
+        let event = of_plan(id, REQUESTS, id.get(..1).unwrap());
         log.append(&tenant("acme"), vec![Arc::new(event)]).await.unwrap();
     }
 }
