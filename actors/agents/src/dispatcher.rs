@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use soorma_core::retry_after;
 use soorma_ports::{Consumer, Delivery, DeliveryId, EventLogError, Settle};
 use soorma_supervise::{Addr, Failure, Fatal, SupervisorHandle, TaskCx};
 use tokio::sync::Mutex;
@@ -203,7 +204,7 @@ impl Dispatcher {
                     lease::Result::Untried => Verdict::GoOn,
                 };
                 let limits = &self.of.agent.limits;
-                self.settlements.push((id, settlement(limits, id.attempt, result)));
+                self.settlements.push((id, settlement(limits, id, result)));
                 match verdict {
                     Verdict::GoOn => {}
                     Verdict::Opened(pause) => {
@@ -297,9 +298,8 @@ impl Dispatcher {
 }
 
 /// What the log is told of an outcome.
-fn settlement(limits: &Limits, attempt: u32, result: lease::Result) -> Settle {
-    let later =
-        limits.retry_first.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(limits.retry_max);
+fn settlement(limits: &Limits, id: DeliveryId, result: lease::Result) -> Settle {
+    let later = retry_after(id.attempt, limits.retry_first, limits.retry_max, id.position.0);
     match result {
         lease::Result::Done | lease::Result::Fault(Fault::Failed(_)) => Settle::Ack,
         lease::Result::Fault(Fault::Retry { cause, after }) => {

@@ -15,7 +15,7 @@ pub struct Limits {
     pub ack_within: Duration,
     /// How often an event is tried before it becomes a dead letter.
     pub max_attempts: u32,
-    /// How long to wait before the second attempt; doubles with every further one.
+    /// How long to wait before the second attempt; doubles with every further one, less up to a quarter by chance.
     pub retry_first: Duration,
     /// The longest wait between attempts.
     pub retry_max: Duration,
