@@ -40,29 +40,28 @@ fn pause(tx: &mut Tx<'_>, id: i64, paused: bool) -> rusqlite::Result<()> {
 /// Goes on from another place. What is open stays open.
 fn seek(tx: &mut Tx<'_>, id: i64, start: &Start) -> Result<(), Failure> {
     let Some(group) = tx.state.groups.get_mut(&id) else { return Ok(()) };
-    let mut cursors = group.cursors.clone();
-    for (topic, cursor) in &mut cursors {
+    let mut places = Vec::with_capacity(group.cursors.len());
+    for topic in group.cursors.keys() {
         let row = *tx.state.topics.of(*topic);
-        match start {
-            Start::Now => *cursor = row.head,
-            Start::Earliest => *cursor = row.before_first,
-            Start::After(places) => {
-                let Some(after) = places.get(*topic) else { continue };
+        let place = match start {
+            Start::Now => row.head,
+            Start::Earliest => row.before_first,
+            Start::After(cursor) => {
+                let Some(after) = cursor.get(*topic) else { continue };
                 within(*topic, after, row.bounds())?;
-                *cursor = signed(after.0);
+                signed(after.0)
             }
-        }
+        };
+        places.push((*topic, place));
     }
     // Not before all of them were looked at: what is refused must not have written anything.
     let mut update = tx
         .connection
         .prepare_cached("UPDATE consumer_topics SET cursor = ?3 WHERE consumer = ?1 AND topic = ?2")?;
-    for (topic, cursor) in &cursors {
-        if group.cursors.get(topic) != Some(cursor) {
-            update.execute(params![id, topic.number(), cursor])?;
-        }
+    for (topic, place) in places {
+        update.execute(params![id, topic.number(), place])?;
+        group.cursors.insert(topic, place);
     }
-    group.cursors = cursors;
     tx.state.signals.available(id, TopicSet::ALL);
     Ok(())
 }

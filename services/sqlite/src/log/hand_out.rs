@@ -6,7 +6,7 @@ use soorma_ports::DeliveryId;
 
 use super::bury::bury;
 use super::group::{Group, MOST_WAITING, used};
-use super::keys::{is_busy, key_of};
+use super::keys::{closed, is_busy, key_of};
 use crate::error::Failure;
 use crate::numbers::{count, position, size, topic};
 use crate::topic_set::TopicSet;
@@ -22,15 +22,6 @@ pub(super) struct HandedOut {
     pub(super) due: Option<i64>,
     /// There may be more, which was not looked for yet: to be asked for again at once.
     pub(super) goes_on: bool,
-}
-
-/// An event that can be handed out.
-struct Ready {
-    position: i64,
-    topic: Topic,
-    /// How many attempts were used.
-    attempts: u32,
-    envelope: Option<String>,
 }
 
 /// Who hands out to whom.
@@ -114,43 +105,53 @@ fn again(
     if tx.state.groups.get(&id).is_none_or(|group| group.waiting == 0) {
         return Ok(());
     }
+    // The index has all of this: what is not wanted costs little.
     let mut select = tx.connection.prepare_cached(
-        "SELECT d.position, d.topic, d.attempt, coalesce(d.envelope, e.envelope)
-         FROM deliveries d LEFT JOIN events e ON e.position = d.position
-         WHERE d.consumer = ?1 AND d.state = 0 AND d.due_at <= ?2 AND ?3 >> d.topic & 1
-         ORDER BY d.due_at, d.position LIMIT ?4",
+        "SELECT position, topic FROM deliveries
+         WHERE consumer = ?1 AND state = 0 AND due_at <= ?2 AND ?3 >> topic & 1
+         ORDER BY due_at, position LIMIT ?4",
     )?;
     let found = select.query_map(params![id, tx.now, wanted.bits(), count(most)], |row| {
-        Ok(Ready {
-            position: row.get(0)?,
-            topic: topic(1, row)?,
-            attempts: row.get(2)?,
-            envelope: row.get(3)?,
-        })
+        Ok((row.get::<_, i64>(0)?, topic(1, row)?))
     })?;
-    let found: Vec<Ready> = found.collect::<rusqlite::Result<_>>()?;
+    let found: Vec<(i64, Topic)> = found.collect::<rusqlite::Result<_>>()?;
     let mut update = tx.connection.prepare_cached(
         "UPDATE deliveries SET state = 1, attempt = attempt + 1, due_at = ?3, set_at = ?4,
             first_at = coalesce(first_at, ?5)
-         WHERE consumer = ?1 AND position = ?2",
+         WHERE consumer = ?1 AND position = ?2 RETURNING attempt, envelope",
     )?;
-    let mut delete =
-        tx.connection.prepare_cached("DELETE FROM deliveries WHERE consumer = ?1 AND position = ?2")?;
+    let mut select = tx.connection.prepare_cached("SELECT envelope FROM events WHERE position = ?1")?;
     tx.state.waits_less(id, count(found.len()));
-    for Ready { position: at, topic, attempts, envelope } in found {
+    for (at, topic) in found {
+        let (attempt, own): (u32, Option<String>) = update
+            .query_row(params![id, at, due, tx.now, tx.wall.micros()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let envelope = match own {
+            Some(envelope) => Some(envelope),
+            None => select.query_row([at], |row| row.get(0)).optional()?,
+        };
         let Some(envelope) = envelope else {
             // Retention keeps what is open, so this is a damage; the rest of the group's work is not held up by it.
             tracing::error!(position = at, "event of an open delivery is missing, dropping the delivery");
-            delete.execute(params![id, at])?;
+            drop_delivery(tx, id, at)?;
             continue;
         };
-        update.execute(params![id, at, due, tx.now, tx.wall.micros()])?;
         if let Some(group) = tx.state.groups.get_mut(&id) {
             group.in_hand += 1;
         }
-        deliveries.push((DeliveryId { topic, position: position(at), attempt: attempts + 1 }, envelope));
+        deliveries.push((DeliveryId { topic, position: position(at), attempt }, envelope));
     }
     Ok(())
+}
+
+/// Drops a delivery that is not counted any more; the next of its key takes its place.
+fn drop_delivery(tx: &mut Tx<'_>, id: i64, at: i64) -> rusqlite::Result<()> {
+    let key = tx
+        .connection
+        .prepare_cached("DELETE FROM deliveries WHERE consumer = ?1 AND position = ?2 RETURNING key")?
+        .query_row(params![id, at], |row| row.get(0))?;
+    closed(tx, id, key)
 }
 
 /// Hands out what the group has not seen, in the order in which it was appended; says whether it stopped to let others go first.

@@ -33,7 +33,8 @@ pub(super) fn closed(tx: &mut Tx<'_>, group: i64, key: Option<i64>) -> rusqlite:
         .prepare_cached(
             "UPDATE deliveries SET state = 0, due_at = ?3, set_at = ?3
              WHERE consumer = ?1 AND position = (
-                SELECT position FROM deliveries WHERE consumer = ?1 AND key = ?2 AND state = 2 ORDER BY position LIMIT 1
+                SELECT position FROM deliveries INDEXED BY deliveries_parked
+                WHERE consumer = ?1 AND key = ?2 AND state = 2 ORDER BY position LIMIT 1
              ) RETURNING topic",
         )?
         .query_row(params![group, key, tx.now], |row| topic(0, row))

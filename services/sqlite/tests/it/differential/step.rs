@@ -1,0 +1,199 @@
+//! What may be asked of a log, at random.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use soorma_core::{Cursor, Name, Position, TenantId, Topic};
+use soorma_ports::{Settle, Start};
+use soorma_testkit::{name, tenant};
+
+/// One more than there are in the table would find something else: dead letters are told of on `system-events`.
+pub(super) const TOPICS: [Topic; 4] =
+    [Topic::ActionRequests, Topic::BusinessFacts, Topic::TaskEvents, Topic::SystemEvents];
+/// All durations are multiples of this, and what a case takes in real time is far less: so nothing falls due in
+/// between the one log's call and the other's.
+pub(super) const UNIT: Duration = Duration::from_secs(1_000);
+/// Members of one group, each with topics of its own.
+const SLOTS: usize = 2;
+
+/// Whose, and which group.
+pub(super) type GroupNo = (usize, usize);
+/// Of which group, and which of its members.
+pub(super) type MemberNo = (usize, usize, usize);
+
+/// One call. Numbers that are to name something are taken modulo what there is.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Append {
+        tenant: usize,
+        events: Vec<(usize, u8)>,
+    },
+    Join {
+        member: MemberNo,
+        topics: Vec<usize>,
+        start: Place,
+        limits: Limits,
+    },
+    Next {
+        member: MemberNo,
+        max: usize,
+    },
+    Settle {
+        member: MemberNo,
+        settlements: Vec<Settlement>,
+    },
+    SettleAsNobody {
+        group: GroupNo,
+        settlements: Vec<Settlement>,
+    },
+    Pause {
+        group: GroupNo,
+        paused: bool,
+    },
+    Seek {
+        group: GroupNo,
+        to: Place,
+    },
+    Remove {
+        group: GroupNo,
+    },
+    Group {
+        group: GroupNo,
+    },
+    Groups {
+        tenant: Option<usize>,
+        after: Option<GroupNo>,
+        limit: usize,
+    },
+    Expire,
+    Redrive {
+        tenant: usize,
+        ids: Vec<u64>,
+    },
+    Discard {
+        tenant: usize,
+        ids: Vec<u64>,
+    },
+    Read {
+        tenant: Option<usize>,
+        topic: usize,
+        after: u64,
+        limit: usize,
+    },
+    DeadLetters {
+        tenant: usize,
+        group: Option<usize>,
+        topic: Option<usize>,
+        told: bool,
+        after: u64,
+        limit: usize,
+    },
+    Elapse {
+        units: u32,
+    },
+    SetClock {
+        hours: i8,
+    },
+    Reopen,
+}
+
+/// What a group may do.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    pub(super) attempts: u32,
+    pub(super) unsettled: u32,
+    pub(super) within: u32,
+    pub(super) keyed: bool,
+    pub(super) expire: Option<u32>,
+}
+
+/// Where to start, or to go on.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    Now,
+    Earliest,
+    After(Vec<(usize, u64)>),
+}
+
+/// Which of the last deliveries, what is said of it, and when it is to come again.
+pub(super) type Settlement = (usize, u8, u32);
+
+impl Place {
+    pub(super) fn start(&self) -> Start {
+        match self {
+            Self::Now => Start::Now,
+            Self::Earliest => Start::Earliest,
+            Self::After(places) => {
+                let places = places.iter().map(|(topic, after)| (TOPICS[*topic], Position(*after)));
+                Start::After(Cursor::from_iter(places))
+            }
+        }
+    }
+}
+
+pub(super) fn settle(what: u8, units: u32) -> Settle {
+    let (after, cause) = (UNIT * units, format!("cause {what}"));
+    match what {
+        0..=2 => Settle::Ack,
+        3 | 4 => Settle::Retry { after, cause },
+        5 => Settle::Release { after },
+        6 => Settle::Reject { cause },
+        _ => Settle::Extend,
+    }
+}
+
+pub(super) fn whose(tenant_no: usize) -> TenantId {
+    tenant(["acme", "globex"][tenant_no % 2])
+}
+
+pub(super) fn group_name(group: usize) -> Name {
+    name(["workers", "auditors"][group % 2])
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    let (tenant, topic) = (0..2_usize, 0..TOPICS.len());
+    let group = (tenant.clone(), 0..2_usize);
+    let member = (tenant.clone(), 0..2_usize, 0..SLOTS);
+    let place = || {
+        prop_oneof![
+            1 => Just(Place::Now),
+            1 => Just(Place::Earliest),
+            2 => vec((0..TOPICS.len(), 0..12_u64), 0..3).prop_map(Place::After),
+        ]
+    };
+    let settlements = || vec((0..100_usize, 0..8_u8, 0..3_u32), 1..4);
+    let limits = (1..4_u32, 1..6_u32, 1..4_u32, any::<bool>(), option::of(1..4_u32)).prop_map(
+        |(attempts, unsettled, within, keyed, expire)| Limits { attempts, unsettled, within, keyed, expire },
+    );
+    prop_oneof![
+        8 => (tenant.clone(), vec((topic.clone(), 0..40_u8), 0..6))
+            .prop_map(|(tenant, events)| Step::Append { tenant, events }),
+        4 => (member.clone(), vec(topic.clone(), 1..4), place(), limits)
+            .prop_map(|(member, topics, start, limits)| Step::Join { member, topics, start, limits }),
+        10 => (member.clone(), 0..5_usize).prop_map(|(member, max)| Step::Next { member, max }),
+        8 => (member, settlements()).prop_map(|(member, settlements)| Step::Settle { member, settlements }),
+        3 => (group.clone(), settlements())
+            .prop_map(|(group, settlements)| Step::SettleAsNobody { group, settlements }),
+        1 => (group.clone(), any::<bool>()).prop_map(|(group, paused)| Step::Pause { group, paused }),
+        // Twice as many: a group that stays paused tells nothing.
+        1 => group.clone().prop_map(|group| Step::Pause { group, paused: false }),
+        2 => (group.clone(), place()).prop_map(|(group, to)| Step::Seek { group, to }),
+        1 => group.clone().prop_map(|group| Step::Remove { group }),
+        2 => group.clone().prop_map(|group| Step::Group { group }),
+        2 => (option::of(tenant.clone()), option::of(group.clone()), 0..5_usize)
+            .prop_map(|(tenant, after, limit)| Step::Groups { tenant, after, limit }),
+        1 => Just(Step::Expire),
+        2 => (tenant.clone(), vec(0..8_u64, 0..4)).prop_map(|(tenant, ids)| Step::Redrive { tenant, ids }),
+        1 => (tenant.clone(), vec(0..8_u64, 0..2)).prop_map(|(tenant, ids)| Step::Discard { tenant, ids }),
+        2 => (option::of(tenant.clone()), topic.clone(), 0..60_u64, 0..5_usize)
+            .prop_map(|(tenant, topic, after, limit)| Step::Read { tenant, topic, after, limit }),
+        2 => (tenant, option::of(0..2_usize), option::of(topic), any::<bool>(), 0..3_u64, 0..5_usize).prop_map(
+            |(tenant, group, topic, told, after, limit)| Step::DeadLetters { tenant, group, topic, told, after, limit }
+        ),
+        3 => (1..4_u32).prop_map(|units| Step::Elapse { units }),
+        1 => (-3..3_i8).prop_map(|hours| Step::SetClock { hours }),
+        1 => Just(Step::Reopen),
+    ]
+}
