@@ -14,8 +14,8 @@ mod tests;
 use std::path::PathBuf;
 
 pub use error::{ConfigError, Source};
-pub use keys::{Bus, Config, Edge, Log, Node, Telemetry};
-pub use value::{ByteSize, LogFormat};
+pub use keys::{Bus, Config, Edge, Log, Nats, Node, Telemetry};
+pub use value::{ByteSize, Durability, LogFormat, RetainOf, Servers};
 
 use error::nearest;
 use keys::{KEYS, Key, SECTIONS};
@@ -141,9 +141,19 @@ fn doc(key: &Key) -> String {
     key.doc.concat().trim().to_owned()
 }
 
-/// Returns the value as it may be shown.
+/// Returns the value as it may be shown; also of an address only the host, not a password that stands before it.
 fn shown(secret: bool, value: String) -> String {
-    if secret && !value.is_empty() { "********".to_owned() } else { value }
+    if secret && !value.is_empty() {
+        return "********".to_owned();
+    }
+    if !value.contains('@') {
+        return value;
+    }
+    let without_password = |part: &str| match (part.split_once("://"), part.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://********@{host}"),
+        _ => part.to_owned(),
+    };
+    value.split(',').map(without_password).collect::<Vec<_>>().join(",")
 }
 
 /// Says that a value does not fit its key. The problem is `what is wrong; what to do`.

@@ -4,6 +4,7 @@
 //! program that embeds one hosts its agents in it, with or without an edge.
 
 mod announcer;
+mod backends;
 pub mod config;
 mod data_folder;
 mod machine;

@@ -10,14 +10,13 @@ use soorma_bus::EventBus;
 use soorma_core::{Error, Topic, TreeNode};
 use soorma_edge::Edge;
 use soorma_ports::{Bus, Clock, Entropy, EventLogError};
-use soorma_sqlite::{SqliteLog, SqliteLogConfig};
 use soorma_supervise::{
     Backoff, ChildSpec, GaveUp, Intensity, Lifecycle, Observer, Root, Shutdown, Strategy, SupervisorSpec,
 };
 
 use crate::announcer::Announcer;
+use crate::backends::Backends;
 use crate::config::Config;
-use crate::data_folder::DataFolder;
 use crate::machine::{MachineClock, MachineEntropy};
 
 /// Why a node did not start, or ended.
@@ -68,11 +67,10 @@ pub struct Node {
     bus: Arc<EventBus>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    log: Arc<SqliteLog>,
+    backends: Backends,
     addr: Option<SocketAddr>,
     ready: Arc<AtomicBool>,
     tree: Arc<RwLock<Option<Root>>>,
-    _data: DataFolder,
 }
 
 /// What stands below the node fails together with its machine: a burst of restarts is tried, then the process ends and
@@ -87,18 +85,19 @@ impl Node {
     pub async fn start(config: Config, options: Options) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(MachineClock);
         let entropy: Arc<dyn Entropy> = Arc::new(MachineEntropy);
-        let data = DataFolder::open(&config.node.data)?;
         // The port is taken before the log is opened: a port in use is found before anything is done.
         let listener = if options.edge { Some(listen(config.edge.listen)?) } else { None };
-        let log =
-            SqliteLog::open(&data.log(), log_config(&config), Arc::clone(&clock)).map_err(NodeError::Log)?;
-        let bus = EventBus::new(Arc::clone(&log) as _, bus_config(&config));
+        let backends = Backends::open(&config, &clock).await?;
+        let bus = EventBus::new(backends.log(), bus_config(&config));
         let ready = Arc::new(AtomicBool::new(false));
         let (branch, agents) = Agents::new(Runtime { bus: Arc::clone(&bus) as _, clock: Arc::clone(&clock) });
         let (observer, announcer) =
             Announcer::new(Arc::clone(&bus) as _, Arc::clone(&clock), Arc::clone(&entropy));
-        let mut spec = SupervisorSpec::new("root", Strategy::RestForOne)
-            .intensity(ROOT)
+        let mut spec = SupervisorSpec::new("root", Strategy::RestForOne).intensity(ROOT);
+        if let Some(health) = backends.health() {
+            spec = spec.child(health);
+        }
+        spec = spec
             .child(bus_branch(&bus))
             .child(ChildSpec::task("announcer", move |cx| Arc::clone(&announcer).run(cx)))
             .child(branch);
@@ -111,10 +110,11 @@ impl Node {
             let up = Arc::clone(&ready);
             let edge = Edge {
                 bus: Arc::clone(&bus) as _,
+                agents: Arc::new(agents.clone()),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 config: edge_config(&config),
-                adapter: "sqlite".to_owned(),
+                adapter: backends.name().to_owned(),
                 tree: Arc::new(move |depth, limit| {
                     let root = shown.read().unwrap_or_else(PoisonError::into_inner);
                     root.as_ref().map_or_else(starting, |root| root.tree_to(depth, limit))
@@ -133,7 +133,7 @@ impl Node {
         let root = Root::start_with(spec, options.seed, Some(observer)).await?;
         *tree.write().unwrap_or_else(PoisonError::into_inner) = Some(root.clone());
         ready.store(true, Ordering::Relaxed);
-        Ok(Self { root, agents, bus, clock, entropy, log, addr, ready, tree, _data: data })
+        Ok(Self { root, agents, bus, clock, entropy, backends, addr, ready, tree })
     }
 
     /// Returns where it listens.
@@ -183,7 +183,7 @@ impl Node {
         let stopped = self.root.stop().await;
         // The edge, a part of the root, holds the root.
         *self.tree.write().unwrap_or_else(PoisonError::into_inner) = None;
-        self.log.close().await;
+        self.backends.close().await;
         Ok(stopped?)
     }
 }
@@ -224,7 +224,7 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, NodeError> {
     Ok(listener)
 }
 
-/// `bus`: one tail reader a topic. Publishing and groups need no actor: the log does them.
+/// `bus`: one tail reader a topic, and who forgets groups that nobody uses. Publishing and groups need no actor: the log does them.
 fn bus_branch(bus: &Arc<EventBus>) -> ChildSpec {
     // A log that is away for long is no reason to give up: streams wait, and catch up.
     let tails = SupervisorSpec::new("tails", Strategy::OneForOne)
@@ -244,7 +244,18 @@ fn bus_branch(bus: &Arc<EventBus>) -> ChildSpec {
             .backoff(Backoff::exponential(Duration::from_millis(50), Duration::from_secs(5))),
         )
     });
-    SupervisorSpec::new("bus", Strategy::RestForOne).child(tails.into()).into()
+    let swept = Arc::clone(bus);
+    let janitor = ChildSpec::task("janitor", move |cx| {
+        let bus = Arc::clone(&swept);
+        async move {
+            tokio::select! {
+                () = bus.run_janitor() => {}
+                () = cx.stopping() => {}
+            }
+            Ok(())
+        }
+    });
+    SupervisorSpec::new("bus", Strategy::RestForOne).child(tails.into()).child(janitor).into()
 }
 
 /// `edge`: the listener. The socket outlives a crash, so that clients queue instead of being refused.
@@ -260,14 +271,6 @@ fn edge_branch(listener: TcpListener, edge: Edge, drain_within: Duration) -> Chi
     SupervisorSpec::new("edge", Strategy::OneForOne).child(task.shutdown(Shutdown::Stop(drain_within))).into()
 }
 
-fn log_config(config: &Config) -> SqliteLogConfig {
-    SqliteLogConfig {
-        retain_for: config.log.retain_for,
-        retain_events: config.log.retain_events,
-        max_bytes: config.log.max_bytes.map(|size| size.0),
-    }
-}
-
 fn bus_config(config: &Config) -> soorma_bus::Config {
     soorma_bus::Config {
         max_in_flight: config.bus.max_in_flight,
@@ -280,13 +283,18 @@ fn edge_config(config: &Config) -> soorma_edge::Config {
     let number = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     soorma_edge::Config {
         max_body_bytes: config.edge.max_body_bytes.as_usize(),
+        max_batch_bytes: config.edge.max_batch_bytes.as_usize(),
         max_streams: number(config.edge.max_streams),
         max_streams_per_tenant: number(config.edge.max_streams_per_tenant),
+        max_streams_per_principal: number(config.edge.max_streams_per_principal),
+        stall_after: config.edge.stall_after,
         heartbeat_every: config.edge.heartbeat,
         stream_credit: number(config.edge.stream_credit),
         settle_after: config.edge.settle_after,
         ack_within: config.bus.ack_within,
         max_attempts: config.bus.max_attempts,
+        group_idle: config.bus.group_idle,
+        max_groups_per_tenant: number(config.bus.max_groups_per_tenant),
         ..soorma_edge::Config::default()
     }
 }

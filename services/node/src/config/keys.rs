@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::{ByteSize, LogFormat, Value, any, at_least, between, if_given, log_filter};
+use super::value::{
+    ByteSize, Durability, LogFormat, RetainOf, Servers, Value, any, at_least, between, if_given, log_filter,
+    prefix,
+};
 
 /// What is known of a key.
 pub(super) struct Key {
@@ -98,14 +101,20 @@ config! {
         [listen] SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), any;
         /// How large a request may be.
         [max_body_bytes] ByteSize = ByteSize(MIB), between(ByteSize(KIB), ByteSize(64 * MIB));
+        /// How large a request with several events may be.
+        [max_batch_bytes] ByteSize = ByteSize(8 * MIB), between(ByteSize(KIB), ByteSize(256 * MIB));
         /// How long after it was sent an event counts as received by a stream that does not acknowledge.
         [settle_after] Duration = secs(5), at_least(MS);
-        /// How many events a stream may have on their way to a reader that is slow.
+        /// How many unsettled events a stream that is a member of a group has at most.
         [stream_credit] u32 = 256, between(1, 65_536);
+        /// How long a stream may take no bytes before it is ended as a slow consumer, and its events go to others.
+        [stall_after] Duration = secs(30), at_least(100 * MS);
         /// How many streams are open at once.
         [max_streams] u32 = 10_000, at_least(1);
         /// How many streams one tenant has open at once.
         [max_streams_per_tenant] u32 = 2_000, at_least(1);
+        /// How many streams one user of a tenant has open at once.
+        [max_streams_per_principal] u32 = 1_000, at_least(1);
         /// How often a stream that has nothing to say shows that it lives.
         [heartbeat] Duration = secs(15), at_least(100 * MS);
     }
@@ -121,6 +130,10 @@ config! {
         [ack_within] Duration = secs(30), at_least(secs(1));
         /// How often streams of a group are given an event before it becomes a dead letter.
         [max_attempts] u32 = 5, at_least(1);
+        /// After how long without a member the group of a stream is forgotten, if it has no dead letters.
+        [group_idle] Duration = secs(7 * 86_400), at_least(secs(60));
+        /// How many groups one tenant has.
+        [max_groups_per_tenant] u32 = 10_000, at_least(1);
     }
     /// How much of the past the event log keeps.
     log: Log {
@@ -130,6 +143,37 @@ config! {
         [retain_events] u64 = 1_000_000, at_least(1);
         /// How large the log may grow on disk before it takes no more; none is as large as the disk.
         [max_bytes] Option<ByteSize> = None, if_given(at_least(ByteSize(MIB)));
+        /// What is kept of topics that differ: topic=age/events, with commas between them.
+        [retain_of] RetainOf = RetainOf::default(), any;
+    }
+    /// The event log on NATS JetStream, in place of a file in the data folder.
+    nats: Nats {
+        /// The servers of one cluster, with commas between them; none keeps the log in the data folder.
+        [servers] Option<Servers> = None, any;
+        /// The user that the servers know; empty for none.
+        [user] String = String::new(), any;
+        /// The user's password.
+        secret [password] String = String::new(), any;
+        /// A token, in place of a user.
+        secret [token] String = String::new(), any;
+        /// A credentials file as nsc writes it, in place of a user.
+        [credentials] Option<PathBuf> = None, any;
+        /// A file of root certificates besides those of the system.
+        [tls_root] Option<PathBuf> = None, any;
+        /// Whether a connection without TLS is refused.
+        [tls_required] bool = false, any;
+        /// What the names of streams and subjects begin with.
+        [prefix] String = "soorma".to_owned(), prefix;
+        /// On how many servers each stream is kept.
+        [replicas] u32 = 1, between(1, 5);
+        /// When a publish is answered: acknowledged by the server, or synced, for servers with sync_interval: always.
+        [durability] Durability = Durability::Acknowledged, any;
+        /// How many publishes wait for the servers' answer at once.
+        [max_unanswered] u32 = 512, between(1, 65_536);
+        /// How long an answer of the servers is waited for.
+        [answer_within] Duration = secs(10), between(100 * MS, secs(300));
+        /// How many bytes of each topic are kept; none is no bound.
+        [retain_bytes] Option<ByteSize> = None, if_given(at_least(ByteSize(MIB)));
     }
     /// What the node says of itself.
     telemetry: Telemetry {

@@ -43,19 +43,38 @@ fn nothing_given_is_the_defaults() {
             "node.drain_within=10s",
             "edge.listen=127.0.0.1:8080",
             "edge.max_body_bytes=1MiB",
+            "edge.max_batch_bytes=8MiB",
             "edge.settle_after=5s",
             "edge.stream_credit=256",
+            "edge.stall_after=30s",
             "edge.max_streams=10000",
             "edge.max_streams_per_tenant=2000",
+            "edge.max_streams_per_principal=1000",
             "edge.heartbeat=15s",
             "bus.max_in_flight=4096",
             "bus.max_event_bytes=256KiB",
             "bus.tail_buffer=1024",
             "bus.ack_within=30s",
             "bus.max_attempts=5",
+            "bus.group_idle=7d",
+            "bus.max_groups_per_tenant=10000",
             "log.retain_for=7d",
             "log.retain_events=1000000",
             "log.max_bytes=none",
+            "log.retain_of=",
+            "nats.servers=none",
+            "nats.user=",
+            "nats.password=",
+            "nats.token=",
+            "nats.credentials=none",
+            "nats.tls_root=none",
+            "nats.tls_required=false",
+            "nats.prefix=soorma",
+            "nats.replicas=1",
+            "nats.durability=acknowledged",
+            "nats.max_unanswered=512",
+            "nats.answer_within=10s",
+            "nats.retain_bytes=none",
             "telemetry.log=info",
             "telemetry.format=text",
         ]
@@ -87,6 +106,15 @@ fn good_values_are_read_and_shown_in_their_shortest_form() {
         ("node.data", "/var/lib/soorma with space", "/var/lib/soorma with space"),
         ("telemetry.log", "warn,soorma_bus=debug,hyper=OFF", "warn,soorma_bus=debug,hyper=OFF"),
         ("telemetry.format", "json", "json"),
+        (
+            "log.retain_of",
+            " plan-events=24h/10 , billing-events=90d/5_000",
+            "billing-events=90d/5000,plan-events=1d/10",
+        ),
+        ("nats.servers", "nats://a:4222, tls://b:4222,c", "nats://a:4222,tls://b:4222,c"),
+        ("nats.servers", "none", "none"),
+        ("nats.tls_required", "true", "true"),
+        ("nats.durability", "synced", "synced"),
     ] {
         let loaded = load(flag(path, text)).unwrap_or_else(|e| panic!("{path} = {text}: {e:?}"));
         assert_eq!(row(&loaded, path), (value.to_owned(), "command line".to_owned()), "{path} = {text}");
@@ -140,6 +168,20 @@ fn bad_values_are_refused_with_what_to_write_instead() {
         ("edge.listen", "127.0.0.1:65536", ADDRESS),
         ("node.data", " ", "is empty; write a path such as ./.soorma"),
         ("telemetry.format", "xml", "is no log format; write text or json"),
+        (
+            "nats.servers",
+            "http://a",
+            "is no address of NATS servers; write addresses such as nats://127.0.0.1:4222, with commas between them, or none",
+        ),
+        ("nats.prefix", "a.b", "is no prefix; write 1 to 64 letters, digits, hyphens and underscores"),
+        ("nats.durability", "fsync", "is no durability; write acknowledged or synced"),
+        ("nats.tls_required", "yes", "is neither true nor false; write true or false"),
+        ("nats.replicas", "6", "is too large; write at most 5"),
+        (
+            "log.retain_of",
+            "plans=1d/1",
+            "has 'plans=1d/1'; write topic=age/events, such as billing-events=90d/5000000",
+        ),
         (
             "telemetry.log",
             "info,soorma_bus=loud",
@@ -217,7 +259,7 @@ fn all_that_is_wrong_in_all_sources_is_said_at_once() {
             "soorma.toml:5: edge.heartbeat is a list where one value belongs; write a duration such as 500ms, 30s, 5m, 2h or 7d",
             "soorma.toml:7: buss.tail_buffer is no key; did you mean bus.tail_buffer?",
             "soorma.toml:9: bus.limits.max is no key; the keys of bus are max_in_flight, max_event_bytes, tail_buffer, ack_within, \
-             max_attempts",
+             max_attempts, group_idle, max_groups_per_tenant",
             "soorma.toml:10: telemetry.log is a table where one value belongs; write a text",
             "SOORMA__BUS__ACK_WITHIN: bus.ack_within = 'soon' is no duration; write a duration such as 500ms, 30s, 5m, 2h or 7d",
             "SOORMA__BUS__ACK_WITHN: bus.ack_withn is no key; did you mean bus.ack_within?",
@@ -244,8 +286,8 @@ fn unknown_keys_get_the_nearest_one_or_what_there_is() {
         ("heartbeat", "did you mean edge.heartbeat?"),
         ("node", "its keys are data, drain_within"),
         ("node.colour_of_the_door", "the keys of node are data, drain_within"),
-        ("postgres.url", "the sections are node, edge, bus, log, telemetry"),
-        ("", "the sections are node, edge, bus, log, telemetry"),
+        ("postgres.url", "the sections are node, edge, bus, log, nats, telemetry"),
+        ("", "the sections are node, edge, bus, log, nats, telemetry"),
     ] {
         let errors = load(flag(path, "1")).unwrap_err();
         assert_eq!(errors.len(), 1);
@@ -295,7 +337,22 @@ fn secrets_are_masked() {
     assert_eq!(shown(true, "hunter2".into()), "********");
     assert_eq!(shown(true, String::new()), "", "that there is none is no secret");
     assert_eq!(shown(false, "30s".into()), "30s");
-    assert!(KEYS.iter().all(|key| !key.secret), "no key is secret yet; when one is, add it to this test");
+    let secret: Vec<_> = KEYS.iter().filter(|key| key.secret).map(|key| key.path).collect();
+    assert_eq!(secret, ["nats.password", "nats.token"]);
+    for key in secret {
+        let loaded = load(flag(key, "hunter2")).unwrap();
+        assert_eq!(row(&loaded, key).0, "********");
+    }
+}
+
+#[test]
+fn passwords_in_addresses_are_masked_wherever_a_value_is_shown() {
+    let servers = "nats://ada:hunter2@a:4222,nats://b:4222,tls://token-hunter2@c";
+    let loaded = load(flag("nats.servers", servers)).unwrap();
+    assert_eq!(loaded.config.nats.servers.as_ref().unwrap().0.len(), 3);
+    assert_eq!(row(&loaded, "nats.servers").0, "nats://********@a:4222,nats://b:4222,tls://********@c");
+    let refused = errors(flag("nats.servers", "http://ada:hunter2@a"));
+    assert!(!refused[0].contains("hunter2") && refused[0].contains("http://********@a"), "{refused:?}");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! How values are written and read: durations, sizes, counts, addresses.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use soorma_core::Topic;
 
 /// A type that a key may have. What [`show`](Self::show) writes, [`parse`](Self::parse) reads.
 pub(super) trait Value: Sized {
@@ -31,6 +34,23 @@ impl ByteSize {
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
+}
+
+/// NATS servers of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Servers(pub Vec<String>);
+
+/// What is kept of topics that differ: how long, and how many events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RetainOf(pub BTreeMap<Topic, (Duration, u64)>);
+
+/// When a publish is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The server has it; it syncs to the disk in its own time.
+    Acknowledged,
+    /// It is synced to the disk, by a server that syncs before it answers; publishes share a sync.
+    Synced,
 }
 
 /// How log lines are written.
@@ -173,6 +193,84 @@ impl Value for String {
     }
 }
 
+impl Value for bool {
+    const EXAMPLE: &'static str = "true or false";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| format!("is neither true nor false; write {}", Self::EXAMPLE))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Servers {
+    const EXAMPLE: &'static str = "addresses such as nats://127.0.0.1:4222, with commas between them";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let servers: Vec<String> =
+            text.split(',').map(str::trim).filter(|server| !server.is_empty()).map(str::to_owned).collect();
+        let known = |server: &String| {
+            server
+                .split_once("://")
+                .is_none_or(|(scheme, host)| ["nats", "tls"].contains(&scheme) && !host.is_empty())
+        };
+        if servers.is_empty() || !servers.iter().all(known) {
+            return Err(format!("is no address of NATS servers; write {}", Self::EXAMPLE));
+        }
+        Ok(Self(servers))
+    }
+
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+}
+
+impl Value for RetainOf {
+    const EXAMPLE: &'static str = "topic=age/events, such as billing-events=90d/5000000";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut topics = BTreeMap::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let wrong = || format!("has '{part}'; write {}", Self::EXAMPLE);
+            let (topic, kept) = part.split_once('=').ok_or_else(wrong)?;
+            let (age, events) = kept.split_once('/').ok_or_else(wrong)?;
+            let topic: Topic = topic.trim().parse().map_err(|_| wrong())?;
+            let (age, events) = (Duration::parse(age.trim())?, u64::parse(events.trim())?);
+            if age.is_zero() || events == 0 || topics.insert(topic, (age, events)).is_some() {
+                return Err(wrong());
+            }
+        }
+        Ok(Self(topics))
+    }
+
+    fn show(&self) -> String {
+        let parts = self.0.iter().map(|(topic, (age, events))| format!("{topic}={}/{events}", age.show()));
+        parts.collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Value for Durability {
+    const EXAMPLE: &'static str = "acknowledged or synced";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "acknowledged" => Ok(Self::Acknowledged),
+            "synced" => Ok(Self::Synced),
+            _ => Err(format!("is no durability; write {}", Self::EXAMPLE)),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Synced => "synced",
+        }
+        .to_owned()
+    }
+}
+
 impl Value for LogFormat {
     const EXAMPLE: &'static str = "text or json";
 
@@ -229,6 +327,16 @@ pub(super) fn if_given<T>(
     check: impl Fn(&T) -> Result<(), String>,
 ) -> impl Fn(&Option<T>) -> Result<(), String> {
     move |value| value.as_ref().map_or(Ok(()), &check)
+}
+
+/// Takes what the names of streams may begin with.
+#[expect(clippy::ptr_arg, reason = "a check takes the value as it is kept")]
+pub(super) fn prefix(prefix: &String) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(legal) {
+        return Err("is no prefix; write 1 to 64 letters, digits, hyphens and underscores".to_owned());
+    }
+    Ok(())
 }
 
 /// Takes levels and `target=level`, parted by commas.
