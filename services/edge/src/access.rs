@@ -44,7 +44,7 @@ pub(crate) fn admit(uri: &Uri, headers: &HeaderMap) -> Result<Scope, Error> {
 }
 
 /// Returns a header's value; that it stands there twice is refused, since others may read the other one.
-fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Error> {
+pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Error> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -55,7 +55,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Err
     value.to_str().map(Some).map_err(|_| invalid(name, "may have visible ASCII characters only"))
 }
 
-fn given<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Error> {
+pub(crate) fn given<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Error> {
     let value = single(headers, name)?.map(str::trim);
     match value {
         Some(text) if text.chars().any(char::is_control) => {

@@ -3,23 +3,24 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use soorma_core::{Error, TreeNode};
-use soorma_ports::{Bus, Clock, Entropy, new_event_id};
-use tokio::sync::{mpsc, watch};
+use soorma_ports::{Bus, Clock, Entropy, ExternalAgents, new_event_id};
+use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::groups::Groups;
+use crate::counters::Counters;
 use crate::streams::Streams;
 
-/// How long a question about the log's health may take.
-const CHECK_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long a question to the log may take that an answer waits for.
+pub(crate) const CHECK_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What the edge is built from.
 #[derive(Clone)]
 pub struct Edge {
     /// Where events go to and come from.
     pub bus: Arc<dyn Bus>,
+    /// Who takes events from groups for streams.
+    pub agents: Arc<dyn ExternalAgents>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness, for ids.
@@ -47,11 +48,9 @@ impl fmt::Debug for Edge {
 pub(crate) struct App {
     pub(crate) edge: Edge,
     pub(crate) streams: Arc<Streams>,
-    pub(crate) groups: Arc<Groups>,
+    pub(crate) counters: Counters,
     /// True from when the server closes.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// Where group streams are run: in the future of `serve`.
-    pub(crate) members: mpsc::Sender<BoxFuture<'static, ()>>,
 }
 
 pub(crate) type Shared = Arc<App>;
@@ -63,13 +62,9 @@ pub(crate) async fn closing(stopping: &mut watch::Receiver<bool>) {
 }
 
 impl App {
-    pub(crate) fn new(
-        edge: Edge,
-        stopping: watch::Receiver<bool>,
-        members: mpsc::Sender<BoxFuture<'static, ()>>,
-    ) -> Shared {
-        let streams = Streams::new(edge.config.max_streams, edge.config.max_streams_per_tenant);
-        Arc::new(Self { edge, streams, groups: Arc::default(), stopping, members })
+    pub(crate) fn new(edge: Edge, stopping: watch::Receiver<bool>) -> Shared {
+        let streams = Streams::new(&edge.config);
+        Arc::new(Self { edge, streams, counters: Counters::default(), stopping })
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -78,6 +73,10 @@ impl App {
 
     pub(crate) fn bus(&self) -> &dyn Bus {
         &*self.edge.bus
+    }
+
+    pub(crate) fn agents(&self) -> &dyn ExternalAgents {
+        &*self.edge.agents
     }
 
     pub(crate) fn new_id(&self) -> soorma_core::EventId {

@@ -16,9 +16,9 @@ use crate::reply::Refusal;
 /// How long a body that is refused is still taken in.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Makes the bound hold; [`read`] says it.
-pub(crate) fn limit(config: &Config) -> DefaultBodyLimit {
-    DefaultBodyLimit::max(config.max_body_bytes)
+/// Makes a bound hold; [`read`] and [`read_batch`] say it.
+pub(crate) fn limit(most: usize) -> DefaultBodyLimit {
+    DefaultBodyLimit::max(most)
 }
 
 /// Returns which of the accepted media types a request has.
@@ -34,8 +34,16 @@ pub(crate) fn media_type(headers: &HeaderMap, accepted: &[&'static str]) -> Resu
 
 /// Reads the whole body.
 pub(crate) async fn read(request: Request, config: &Config) -> Result<Bytes, Refusal> {
+    read_up_to(request, config, config.max_body_bytes).await
+}
+
+/// Reads the whole body, which may hold several events.
+pub(crate) async fn read_batch(request: Request, config: &Config) -> Result<Bytes, Refusal> {
+    read_up_to(request, config, config.max_batch_bytes).await
+}
+
+async fn read_up_to(request: Request, config: &Config, most: usize) -> Result<Bytes, Refusal> {
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let most = config.max_body_bytes;
     if declared.and_then(|text| text.parse::<usize>().ok()).is_some_and(|length| length > most) {
         // Who is still sending reads no answer: a bounded rest is taken in and dropped first.
         let rest = axum::body::to_bytes(request.into_body(), most.saturating_mul(8));
@@ -60,6 +68,20 @@ fn too_large(most: usize) -> Refusal {
     let detail =
         format!("the body has more than {most} bytes. Keep large content elsewhere and send where it is");
     Problem::new(ErrorCode::Invalid, detail).with_status(413).into()
+}
+
+/// Reads a JSON body that may be left out.
+pub(crate) async fn read_or_none<T: DeserializeOwned + Default>(
+    request: Request,
+    config: &Config,
+) -> Result<T, Refusal> {
+    let media = media_type(request.headers(), &[soorma_api::media::JSON]);
+    let bytes = read(request, config).await?;
+    if bytes.is_empty() {
+        return Ok(T::default());
+    }
+    media?;
+    parse(&bytes)
 }
 
 /// Reads JSON, and says where it goes wrong.

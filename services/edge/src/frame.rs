@@ -1,12 +1,14 @@
 //! The frames of a stream (CONTRACT 2.6.2), with CRLF line ends.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use serde::Serialize;
 use soorma_api::frame;
-use soorma_core::{Cursor, Timestamp};
-use soorma_ports::Live;
+use soorma_core::{Cursor, Event, Json, Timestamp};
+use soorma_ports::{Live, Ticket};
 
 /// From this size on, all streams send the same bytes of an event; below, to copy them is cheaper than to write
 /// three chunks.
@@ -47,9 +49,40 @@ fn head(cursor: &Cursor, room: usize) -> String {
     text
 }
 
+/// An event that is to be acknowledged: a [`DeliveryFrame`](soorma_api::DeliveryFrame) in one line of ASCII. It has no id: its place is
+/// the group's.
+pub(crate) fn delivery(ticket: &Ticket, lease: Duration, event: &Event) -> Bytes {
+    let id = serde_json::Value::from(ticket.to_string()).to_string();
+    let id = ascii(&id);
+    let (attempt, lease_ms) = (ticket.delivery.attempt, lease.as_millis());
+    let event = event.to_json(Json::Snake);
+    format!(
+        "event: {}\r\ndata: {{\"delivery_id\":{id},\"attempt\":{attempt},\"lease_ms\":{lease_ms},\"event\":{event}}}\r\n\r\n",
+        frame::DELIVERY
+    )
+    .into()
+}
+
+/// Escapes what is not ASCII in JSON text: some clients break lines at U+2028 and U+0085.
+fn ascii(json: &str) -> Cow<'_, str> {
+    if json.is_ascii() {
+        return json.into();
+    }
+    let mut out = String::with_capacity(json.len() * 2);
+    for c in json.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out.into()
+}
+
 /// A frame of the stream itself; its `id` keeps a quiet client's position fresh.
 pub(crate) fn control<T: Serialize>(name: &str, id: Option<&Cursor>, data: &T) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_else(|_| "{}".to_owned());
+    let data = ascii(&data);
     let id = id.map(|cursor| format!("id: {cursor}\r\n")).unwrap_or_default();
     format!("event: {name}\r\n{id}data: {data}\r\n\r\n").into()
 }
@@ -69,8 +102,9 @@ impl AsRef<[u8]> for Shared {
 
 #[cfg(test)]
 mod tests {
-    use soorma_core::{Data, Event, EventId, Json, Position, TenantId, Topic};
-    use soorma_ports::Entry;
+    use soorma_api::DeliveryFrame;
+    use soorma_core::{Data, EventId, Name, Position, TenantId, Topic};
+    use soorma_ports::{DeliveryId, Entry};
 
     use super::*;
 
@@ -99,6 +133,29 @@ mod tests {
             let expect = format!("event: message\r\nid: plan-events=7\r\ndata: {}\r\n\r\n", event.json);
             assert_eq!(text_of(live(&cursor, event)), expect);
         }
+    }
+
+    #[test]
+    fn a_delivery_is_one_line_of_ascii_whatever_its_group_is_called() {
+        let event = live_of("a\u{2028}b").entry.event.clone();
+        let delivery_id = DeliveryId { topic: Topic::PlanEvents, position: Position(7), attempt: 2 };
+        let ticket =
+            Ticket { group: Name::new("\"w\u{2028}\u{1f600}:x").expect("a name"), delivery: delivery_id };
+        let text =
+            String::from_utf8(delivery(&ticket, Duration::from_secs(3), &event).to_vec()).expect("text");
+        assert!(text.is_ascii());
+        let data =
+            text.strip_prefix("event: delivery\r\ndata: ").and_then(|rest| rest.strip_suffix("\r\n\r\n"));
+        let read: DeliveryFrame = serde_json::from_str(data.expect("one line of data")).expect("reads");
+        assert_eq!(
+            read,
+            DeliveryFrame {
+                delivery_id: ticket.to_string(),
+                attempt: 2,
+                lease_ms: 3_000,
+                event: (*event).clone()
+            }
+        );
     }
 
     #[test]

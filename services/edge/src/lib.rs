@@ -1,16 +1,16 @@
 //! HTTP and SSE in terms of ports: who may ask, what they asked, and how it is said to them.
 //!
-//! It holds no event that the log does not hold. What a group stream has in hand goes back to the group when
-//! the stream ends; a live stream is a place in the log.
+//! It holds no event that the log does not hold. A live stream is a place in the log; a member of a group shows what its proxy in the tree
+//! gives it.
 
 mod access;
 mod app;
 mod body;
 mod config;
+mod counters;
 mod duration;
+mod exposition;
 mod frame;
-mod groups;
-mod in_hand;
 mod live;
 mod member;
 mod pulse;
@@ -18,6 +18,7 @@ mod reply;
 mod routes;
 mod serve;
 mod streams;
+mod watched;
 
 pub use app::Edge;
 pub use config::Config;

@@ -1,79 +1,86 @@
 //! A stream without a group: a place in the log that moves on. The connection drives it, so one that is not
-//! read costs nothing.
+//! read costs nothing but that place.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
-
-use axum::body::Bytes;
 use futures_util::Stream;
 use soorma_api::{ConnectionRef, frame as name};
-use soorma_ports::Subscriber;
+use soorma_core::ErrorCode;
+use soorma_ports::{Kinds, Subscriber};
 use tokio::sync::watch;
 
 use crate::app::{Shared, closing};
-use crate::frame::{self, Frame};
+use crate::frame;
 use crate::pulse::{Beat, Pulse};
-use crate::streams::Place;
+use crate::watched::{Moved, Shown, slow};
 
 pub(crate) struct LiveStream {
     pub(crate) app: Shared,
     pub(crate) subscriber: Box<dyn Subscriber>,
+    /// The types that it shows; the others are passed over.
+    pub(crate) kinds: Option<Kinds>,
     pub(crate) connection: ConnectionRef,
     pub(crate) pulse: Pulse,
     pub(crate) stopping: watch::Receiver<bool>,
-    /// What is to be sent before anything else.
-    pub(crate) out: VecDeque<Bytes>,
     pub(crate) ended: bool,
-    pub(crate) _place: Place,
 }
 
 impl LiveStream {
-    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Shown> + Send {
         futures_util::stream::unfold(self, |mut stream| async move {
-            let bytes = stream.next().await?;
-            Some((Ok(bytes), stream))
+            let shown = stream.next().await?;
+            Some((shown, stream))
         })
     }
 
-    async fn next(&mut self) -> Option<Bytes> {
-        if let Some(bytes) = self.out.pop_front() {
-            return Some(bytes);
-        }
+    async fn next(&mut self) -> Option<Shown> {
         if self.ended {
             return None;
         }
-        let next = tokio::select! {
-            biased;
-            () = closing(&mut self.stopping) => return Some(self.end()),
-            beat = self.pulse.beat() => {
-                return Some(match beat {
-                    Beat::Ping => frame::ping(self.app.edge.clock.now()),
-                    Beat::Heartbeat => frame::control(name::HEARTBEAT, Some(self.subscriber.cursor()), &self.connection),
-                });
-            }
-            next = self.subscriber.next() => next,
-        };
-        match next {
-            Ok(live) => {
-                self.pulse.shown();
-                match frame::live(self.subscriber.cursor(), live) {
-                    Frame::Whole(bytes) => Some(bytes),
-                    Frame::Parts([head, shared, end]) => {
-                        self.out.extend([shared, end]);
-                        Some(head)
-                    }
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = closing(&mut self.stopping) => return Some(self.end()),
+                beat = self.pulse.beat() => return Some(self.beat(beat)),
+                next = self.subscriber.next() => next,
+            };
+            match next {
+                Ok(live) if self.kinds.as_ref().is_some_and(|kinds| !kinds.wants(&live.entry.event.kind)) => {
+                }
+                Ok(live) => {
+                    self.pulse.shown();
+                    let place = Moved::By(live.entry.event.topic, live.entry.position);
+                    return Some(Shown { frame: frame::live(self.subscriber.cursor(), live), place });
+                }
+                Err(error) if error.code == ErrorCode::NotFound => {
+                    // Retention has passed its place; who resumes is told from where.
+                    tracing::warn!(%error, connection = self.connection.connection_id, "live stream is too slow");
+                    self.ended = true;
+                    return Some(Shown::aside(slow(
+                        &self.connection,
+                        Some(self.subscriber.cursor().clone()),
+                    )));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, connection = self.connection.connection_id, "live stream ends");
+                    return Some(self.end());
                 }
             }
-            Err(error) => {
-                tracing::warn!(%error, connection = self.connection.connection_id, "live stream ends");
-                Some(self.end())
+        }
+    }
+
+    fn beat(&self, beat: Beat) -> Shown {
+        match beat {
+            Beat::Ping => Shown::aside(frame::ping(self.app.edge.clock.now())),
+            Beat::Heartbeat => {
+                let cursor = self.subscriber.cursor();
+                let frame = frame::control(name::HEARTBEAT, Some(cursor), &self.connection);
+                Shown { frame: frame::Frame::Whole(frame), place: Moved::To(cursor.clone()) }
             }
         }
     }
 
     /// The client resumes from the last id that it was shown.
-    fn end(&mut self) -> Bytes {
+    fn end(&mut self) -> Shown {
         self.ended = true;
-        frame::control(name::DISCONNECTED, None, &self.connection)
+        Shown::aside(frame::control(name::DISCONNECTED, None, &self.connection))
     }
 }

@@ -8,19 +8,31 @@ use soorma_api::{Problem, routes as path};
 use soorma_core::ErrorCode;
 
 use crate::app::Shared;
+use crate::body;
+use crate::config::Config;
 use crate::reply::Refusal;
 
 mod connections;
 mod dead_letters;
+mod deliveries;
+mod groups;
 mod health;
+mod metrics;
 mod publish;
 mod stream;
 mod tree;
 
-pub(crate) fn all() -> Router<Shared> {
+pub(crate) fn all(config: &Config) -> Router<Shared> {
     Router::new()
         .route(path::PUBLISH, post(publish::publish))
+        .route(path::BATCH, post(publish::publish_all).layer(body::limit(config.max_batch_bytes)))
         .route(path::STREAM, get(stream::open))
+        .route(path::ACK, post(deliveries::ack))
+        .route(path::NACK, post(deliveries::nack))
+        .route(path::EXTEND, post(deliveries::extend))
+        .route(path::DELIVERY, post(deliveries::one))
+        .route(path::GROUPS, get(groups::list))
+        .route(path::GROUP, get(groups::show).delete(groups::remove).post(groups::command))
         .route(path::CONNECTIONS, get(connections::list))
         .route(path::DEAD_LETTERS, get(dead_letters::list))
         .route(path::DEAD_LETTER, get(dead_letters::show))
@@ -31,6 +43,7 @@ pub(crate) fn all() -> Router<Shared> {
         .route(path::LIVEZ, get(health::livez))
         .route(path::READYZ, get(health::readyz))
         .route(path::VERSION, get(health::version))
+        .route(path::METRICS, get(metrics::show))
         .route(path::ROOT, get(health::about))
 }
 

@@ -1,10 +1,12 @@
 //! Listens, and ends in order.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::future::{Future, IntoFuture as _};
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -14,9 +16,8 @@ use axum::serve::ListenerExt as _;
 use futures_util::FutureExt as _;
 use soorma_api::Problem;
 use soorma_core::ErrorCode;
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::access::admit;
 use crate::app::{App, Edge, Shared};
@@ -24,14 +25,13 @@ use crate::body;
 use crate::reply::Refusal;
 use crate::routes;
 
-/// Group streams that wait to be started; who finds it full waits.
-const STARTING: usize = 64;
+/// How often a stream is looked at before it counts as one that nobody reads.
+const LOOKS: u32 = 8;
 
 /// Serves until `stop` resolves; then takes no more connections, ends the streams with a last frame, gives what
 /// group streams have in hand back to their groups, and lets requests finish.
 ///
-/// It does not end before its last request does: whoever cannot wait that long drops it. Then what group
-/// streams have in hand goes to others when its lease has run out.
+/// It does not end before its last request does: whoever cannot wait that long drops it.
 ///
 /// # Errors
 /// When the listener fails.
@@ -41,45 +41,56 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (stopping, told) = watch::channel(false);
-    let (members, mut starting) = mpsc::channel(STARTING);
-    let app = App::new(edge, told, members);
-    // A frame of a stream is to leave at once, not when the one before it was acknowledged.
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "a connection collects small writes");
+    let app = App::new(edge, told);
+    let stall_after = app.config().stall_after;
+    let listener = listener.tap_io(move |socket| {
+        // A frame of a stream is to leave at once, not when the one before it was acknowledged.
+        let prepared = socket.set_nodelay(true).and_then(|()| cut_off(socket, stall_after));
+        if let Err(error) = prepared {
+            tracing::debug!(%error, "a connection is not set up as it should be");
         }
     });
-    let http = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
+    let http = axum::serve(listener, router(Arc::clone(&app))).with_graceful_shutdown(async move {
         stop.await;
         stopping.send_replace(true);
     });
-    let mut http = pin!(http.into_future());
-    let mut running = JoinSet::new();
-    let served = loop {
-        tokio::select! {
-            biased;
-            Some(ended) = running.join_next(), if !running.is_empty() => note(ended),
-            Some(member) = starting.recv() => { running.spawn(member); }
-            served = &mut http => break served,
-        }
-    };
-    while let Some(ended) = running.join_next().await {
-        note(ended);
+    tokio::select! {
+        served = http.into_future() => served,
+        never = watch_over(&app, stall_after) => match never {},
     }
-    served
 }
 
-fn note(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "group stream crashed");
+/// Has the kernel cut a connection whose peer takes nothing, at twice the time after which we give up on it: who reads again in between
+/// learns why the stream has ended.
+#[cfg(target_os = "linux")]
+fn cut_off(socket: &TcpStream, stall_after: Duration) -> io::Result<()> {
+    socket2::SockRef::from(socket).set_tcp_user_timeout(Some(stall_after.saturating_mul(2)))
+}
+
+/// Elsewhere a connection whose peer takes nothing stays until the peer is gone; it costs the node a socket.
+#[cfg(not(target_os = "linux"))]
+fn cut_off(_: &TcpStream, _: Duration) -> io::Result<()> {
+    Ok(())
+}
+
+/// Ends streams that nobody reads.
+async fn watch_over(app: &App, stall_after: Duration) -> Infallible {
+    let every = (stall_after / LOOKS).clamp(Duration::from_millis(5), Duration::from_secs(5));
+    loop {
+        tokio::time::sleep(every).await;
+        let ended = app.streams.end_stalled(stall_after);
+        if ended > 0 {
+            app.counters.slow.add(ended);
+            tracing::info!(ended, "streams were not read and are ended");
+        }
     }
 }
 
 fn router(app: Shared) -> Router {
-    routes::all()
+    routes::all(app.config())
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
-        .layer(body::limit(app.config()))
+        .layer(body::limit(app.config().max_body_bytes))
         .layer(from_fn(guard))
         .with_state(app)
 }

@@ -69,7 +69,7 @@ const FENCES: &[(&str, &[&str], &[&str])] = &[
     ("rusqlite", &["soorma-sqlite"], &["soorma-benches"]),
     ("sqlx", &["soorma-postgres"], &["soorma-benches"]),
     ("async-nats", &["soorma-nats"], &["soorma-benches"]),
-    ("axum", &["soorma-edge"], &[]),
+    ("axum", &["soorma-edge"], &["soorma-benches"]),
     ("tower-http", &["soorma-edge"], &[]),
     ("reqwest", &["soorma-models", "soorma"], &["soorma-benches"]),
     ("ractor", &["soorma-supervise"], &["soorma-benches"]),
@@ -124,8 +124,9 @@ fn may_import(room: Option<&Room>, on: &str, in_tests: bool) -> bool {
             Sees::Only(names) => names.contains(&on),
         };
     // The core stands alone, also in its tests; rooms with actors and the rooms above them may be tried with real actors.
-    let tests =
-        (on == TESTKIT && room.floor >= 1) || (target.floor == 2 && (room.floor == 2 || room.floor == 3));
+    // What they stand in comes with them.
+    let actors = target.floor == 2 || on == "soorma-supervise";
+    let tests = (on == TESTKIT && room.floor >= 1) || (actors && (room.floor == 2 || room.floor == 3));
     ships || (in_tests && tests && on != room.name)
 }
 

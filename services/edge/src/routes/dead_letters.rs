@@ -16,6 +16,8 @@ use crate::reply::{Refusal, json, query};
 
 const LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
+/// How many are dealt with at once: others get at the log in between.
+const PAGE: usize = 100;
 
 pub(crate) async fn list(
     State(app): State<Shared>,
@@ -23,7 +25,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let wanted: DeadLetterQuery = query(&uri)?;
-    let filter = filter(wanted.group, wanted.topic)?;
+    let filter = filter(wanted.group, wanted.topic, wanted.kind)?;
     let limit = wanted.limit.unwrap_or(LIMIT).clamp(1, MAX_LIMIT);
     let letters = app.bus().dead_letters(&scope.tenant, &filter, wanted.after.unwrap_or(0), limit).await?;
     let next = (letters.len() == limit).then(|| letters.last().map(|letter| letter.id)).flatten();
@@ -74,15 +76,16 @@ impl Verb {
 async fn handle(app: &App, scope: &Scope, request: Request, verb: Verb) -> Result<Response, Refusal> {
     body::media_type(request.headers(), &[media::JSON])?;
     let selection: Selection = body::parse(&body::read(request, app.config()).await?)?;
-    let narrowed = selection.group.is_some() || selection.topic.is_some();
-    let handled = match selection.ids {
-        Some(ids) if !selection.all && !narrowed => these(app, &scope.tenant, verb, ids).await?,
-        None if selection.all => {
-            all(app, &scope.tenant, verb, &filter(selection.group, selection.topic)?).await?
+    let Selection { ids, all, group, topic, kind, after, limit } = selection;
+    let narrowed = group.is_some() || topic.is_some() || kind.is_some() || after.is_some() || limit.is_some();
+    let handled = match ids {
+        Some(ids) if !all && !narrowed => these(app, &scope.tenant, verb, ids).await?,
+        None if all => {
+            let most = limit.unwrap_or(Selection::MAX_IDS).clamp(1, Selection::MAX_IDS);
+            some(app, &scope.tenant, verb, &filter(group, topic, kind)?, after.unwrap_or(0), most).await?
         }
         _ => {
-            let usage =
-                r#"send either {"ids": [1, 2]}, or {"all": true} with "group" and "topic" if you like"#;
+            let usage = r#"send either {"ids": [1, 2]}, or {"all": true} with "group", "topic", "type", "after" and "limit" if you like"#;
             return Err(invalid(usage.into()));
         }
     };
@@ -103,44 +106,51 @@ async fn these(app: &App, tenant: &TenantId, verb: Verb, ids: Vec<u64>) -> Resul
     let done = verb.on(app, tenant, &ids).await?;
     let there: BTreeSet<u64> = done.iter().copied().collect();
     let missing = wanted.difference(&there).copied().collect();
-    Ok(Handled { count: done.len(), ids: done, missing })
+    Ok(Handled { count: done.len(), ids: done, missing, next: None })
 }
 
-/// Goes through all dead letters that were there when it began: one that fails again at once must not be found again.
-async fn all(
+/// Goes through dead letters by id, those that were there when it began: one that fails again at once must not be found again.
+async fn some(
     app: &App,
     tenant: &TenantId,
     verb: Verb,
     filter: &DeadLetterFilter,
+    mut after: u64,
+    most: usize,
 ) -> Result<Handled, Refusal> {
     let began = app.edge.clock.now();
-    let (mut handled, mut after) = (Handled::default(), 0);
-    loop {
-        let page = app.bus().dead_letters(tenant, filter, after, LIMIT).await?;
-        let (Some(last), full) = (page.last().map(|letter| letter.id), page.len() == LIMIT) else {
-            break;
-        };
-        after = last;
+    let (mut handled, mut looked) = (Handled::default(), 0);
+    while looked < most {
+        let wanted = PAGE.min(most - looked);
+        let page = app.bus().dead_letters(tenant, filter, after, wanted).await?;
+        let full = page.len() == wanted;
         let ids: Vec<u64> =
             page.iter().filter(|letter| letter.last_at <= began).map(|letter| letter.id).collect();
-        if ids.is_empty() {
-            break;
-        }
+        let Some(last) = ids.last() else {
+            return Ok(handled);
+        };
+        after = *last;
+        looked += ids.len();
         let done = verb.on(app, tenant, &ids).await?;
         handled.count += done.len();
         handled.ids.extend(done);
-        if !full {
-            break;
+        if !full || ids.len() < page.len() {
+            return Ok(handled);
         }
     }
+    handled.next = Some(after);
     Ok(handled)
 }
 
-fn filter(group: Option<String>, topic: Option<String>) -> Result<DeadLetterFilter, Refusal> {
+fn filter(
+    group: Option<String>,
+    topic: Option<String>,
+    kind: Option<String>,
+) -> Result<DeadLetterFilter, Refusal> {
     let group = group.map(Name::new).transpose().map_err(|error| invalid(format!("group {error}")))?;
     let topic = topic.map(|topic| topic.parse()).transpose();
     let topic = topic.map_err(|error: soorma_core::UnknownTopic| invalid(error.to_string()))?;
-    Ok(DeadLetterFilter { group, topic })
+    Ok(DeadLetterFilter { group, topic, kind })
 }
 
 fn invalid(detail: String) -> Refusal {

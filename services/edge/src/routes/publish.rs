@@ -1,47 +1,137 @@
-//! Publishing (CONTRACT 2.6.1).
+//! Publishing (CONTRACT 2.6.1): one event, or several of which all are published or none.
+
+mod draft;
+mod once;
 
 use axum::Extension;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
-use soorma_api::{Problem, PublishRequest, Published, Violation, media};
-use soorma_core::{ErrorCode, Event, EventDraft, FieldError, Scope};
+use soorma_api::{
+    Problem, PublishBatch, PublishRequest, Published, PublishedBatch, PublishedEvent, Violation,
+    header as our, media,
+};
+use soorma_core::{Error, ErrorCode, Event, EventDraft, Name, Scope};
+use soorma_ports::Appended;
 
-use crate::access::MAX_OWNER_CHARS;
+use crate::access::given;
 use crate::app::{App, Shared};
 use crate::body;
 use crate::reply::{Refusal, json};
-
-/// The most bytes of a refused value that an answer repeats.
-const MAX_INPUT: usize = 1_024;
-
-const TOPICS: &str = "Input should be 'business-facts', 'action-requests', 'action-results', 'billing-events', \
-                      'notification-events', 'system-events', 'plan-events' or 'task-events'";
+use draft::{complete, refuse, refuse_batch};
+use once::Once;
 
 pub(crate) async fn publish(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    counted(&app, one(&app, &scope, request).await)
+}
+
+pub(crate) async fn publish_all(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    counted(&app, all(&app, &scope, request).await)
+}
+
+fn counted(app: &App, answer: Result<Response, Refusal>) -> Result<Response, Refusal> {
+    app.counters.refused.add(usize::from(answer.is_err()));
+    answer
+}
+
+async fn one(app: &App, scope: &Scope, request: Request) -> Result<Response, Refusal> {
     let media = body::media_type(request.headers(), &[media::JSON, media::CLOUD_EVENT])?;
+    let says = Says::read(scope, request.headers())?;
     let bytes = body::read(request, app.config()).await?;
     let wrapped = media == media::JSON;
-    let draft = if wrapped { unwrap(&bytes)? } else { bare(&bytes)? };
-    let event = complete(&app, &scope, draft).map_err(|errors| refuse(&errors, &bytes, wrapped))?;
+    let mut draft = if wrapped { unwrap(&bytes)? } else { bare(&bytes)? };
+    let derived = says.once.as_ref().is_some_and(|once| once.name(&mut draft, 0));
+    let event = complete(app, scope, draft).map_err(|errors| refuse(&errors, &bytes, wrapped))?;
 
     let answer = Published {
         success: true,
         event_id: event.id.to_string(),
         message: format!("Event published to {}", event.topic),
     };
-    let reply = app.groups.reply(&scope.tenant, &event);
-    app.bus().publish(&scope.tenant, vec![event]).await?;
-    if let Some(reply) = reply {
-        reply.settle();
-    }
+    append(app, scope, &says, vec![event], &[derived]).await?;
     Ok(json(&answer))
+}
+
+async fn all(app: &App, scope: &Scope, request: Request) -> Result<Response, Refusal> {
+    body::media_type(request.headers(), &[media::JSON])?;
+    let says = Says::read(scope, request.headers())?;
+    let batch: PublishBatch = body::parse(&body::read_batch(request, app.config()).await?)?;
+    if batch.events.is_empty() || batch.events.len() > PublishBatch::MAX {
+        let detail =
+            format!("{} events were sent; a batch has 1 to {}", batch.events.len(), PublishBatch::MAX);
+        return Err(Problem::new(ErrorCode::Invalid, detail).into());
+    }
+    let (mut events, mut derived, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for (nth, mut draft) in batch.events.into_iter().enumerate() {
+        let ordinal = u32::try_from(nth).unwrap_or(u32::MAX);
+        derived.push(says.once.as_ref().is_some_and(|once| once.name(&mut draft, ordinal)));
+        match complete(app, scope, draft) {
+            Ok(event) => events.push(event),
+            Err(wrong) => errors.extend(wrong.into_iter().map(|error| (nth, error))),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(refuse_batch(&errors));
+    }
+    let ids: Vec<_> = events.iter().map(|event| event.id.to_string()).collect();
+    let appended = append(app, scope, &says, events, &derived).await?;
+    let events: Vec<_> = ids
+        .into_iter()
+        .zip(appended)
+        .map(|(event_id, appended)| PublishedEvent { event_id, duplicate: appended.duplicate })
+        .collect();
+    Ok(json(&PublishedBatch { success: true, count: events.len(), events }))
+}
+
+/// What the headers of a publish say.
+struct Says {
+    agent_id: Option<Name>,
+    once: Option<Once>,
+}
+
+impl Says {
+    fn read(scope: &Scope, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let agent_id = given(headers, our::AGENT_ID)?.map(Name::new).transpose();
+        let agent_id =
+            agent_id.map_err(|error| Error::invalid(format!("header {} {error}", our::AGENT_ID)))?;
+        Ok(Self { agent_id, once: Once::read(scope, headers)? })
+    }
+}
+
+/// Publishes events; `derived` says whose ids follow from the idempotency key.
+async fn append(
+    app: &App,
+    scope: &Scope,
+    says: &Says,
+    events: Vec<Event>,
+    derived: &[bool],
+) -> Result<Vec<Appended>, Refusal> {
+    let agent_id = says.agent_id.as_ref().map(Name::as_str);
+    let publishing = app.agents().publishing(&scope.tenant, agent_id, &events);
+    // To compare with what stands in the log, where the id is the key's.
+    let kept: Vec<_> =
+        events.iter().zip(derived).map(|(event, derived)| derived.then(|| event.clone())).collect();
+    let appended = app.bus().publish(&scope.tenant, events).await?;
+    if let Some(publishing) = publishing {
+        publishing.done();
+    }
+    let duplicates = appended.iter().filter(|appended| appended.duplicate).count();
+    app.counters.duplicates.add(duplicates);
+    app.counters.published.add(appended.len() - duplicates);
+    let again = kept.into_iter().zip(&appended).filter(|(_, appended)| appended.duplicate);
+    let again = again.filter_map(|(event, appended)| Some((event?, appended.position))).collect();
+    once::look_same(app, &scope.tenant, again).await?;
+    Ok(appended)
 }
 
 fn unwrap(bytes: &[u8]) -> Result<EventDraft, Refusal> {
@@ -84,64 +174,4 @@ fn bare(bytes: &[u8]) -> Result<EventDraft, Refusal> {
         return Err(Problem::new(ErrorCode::Invalid, detail).into());
     }
     Ok(draft)
-}
-
-/// Makes the event, or says all that is wrong with it.
-fn complete(app: &App, scope: &Scope, mut draft: EventDraft) -> Result<Event, Vec<FieldError>> {
-    let mut errors = Vec::new();
-    let mut owner =
-        |field, sent: &mut Option<String>, known: &Option<String>| match own(field, sent.take(), known) {
-            Ok(owner) => *sent = Some(owner),
-            Err(error) => errors.push(error),
-        };
-    owner("tenant_id", &mut draft.tenant_id, &scope.service_tenant);
-    owner("user_id", &mut draft.user_id, &scope.user);
-    match draft.complete(app.edge.clock.now(), || app.new_id()) {
-        Ok(event) if errors.is_empty() => Ok(event),
-        Ok(_) => Err(errors),
-        Err(mut all) => {
-            all.append(&mut errors);
-            Err(all)
-        }
-    }
-}
-
-/// Takes a tenant or user from the event, or from the caller.
-fn own(field: &'static str, sent: Option<String>, known: &Option<String>) -> Result<String, FieldError> {
-    let sent = sent.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    match sent.or_else(|| known.clone()) {
-        None => Err(FieldError { field, rule: "missing", message: format!("{field} is required") }),
-        Some(text) if text.chars().count() > MAX_OWNER_CHARS => {
-            let message = format!("{field} must be at most {MAX_OWNER_CHARS} characters");
-            Err(FieldError { field, rule: "string_too_long", message })
-        }
-        Some(text) => Ok(text),
-    }
-}
-
-fn refuse(errors: &[FieldError], bytes: &[u8], wrapped: bool) -> Refusal {
-    let body = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
-    let event = if wrapped { body.get("event").unwrap_or(&Value::Null) } else { &body };
-    let detail = errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; ");
-    let violations = errors.iter().map(|error| violation(error, event, wrapped)).collect();
-    Problem::new(ErrorCode::Invalid, detail).with_errors(violations).into()
-}
-
-fn violation(error: &FieldError, event: &Value, wrapped: bool) -> Violation {
-    let mut loc = vec!["body".into()];
-    if wrapped {
-        loc.push("event".into());
-    }
-    loc.push(error.field.into());
-    let sent = event.get(error.field);
-    let msg = match error.rule {
-        "missing" => "Field required",
-        "enum" => TOPICS,
-        "dict_type" if !sent.is_some_and(Value::is_object) => "Input should be a valid dictionary",
-        _ => &error.message,
-    };
-    // Of what is missing, the published services show what it is missing from.
-    let input = if error.rule == "missing" { Some(event) } else { sent };
-    let input = input.filter(|input| input.to_string().len() <= MAX_INPUT).cloned();
-    Violation { rule: error.rule.into(), loc, msg: msg.into(), input }
 }

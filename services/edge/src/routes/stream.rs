@@ -1,25 +1,31 @@
 //! Opening a stream (CONTRACT 2.6.2): live, or as a member of a group.
 
-use std::collections::BTreeSet;
+pub(crate) mod ask;
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use soorma_api::{
-    Connected, Connection, ConnectionRef, Problem, StreamQuery, Violation, frame as name, header as our,
-    media,
+use futures_util::StreamExt as _;
+use soorma_api::{Connected, Connection, ConnectionRef, Problem, StreamQuery, frame as name, media};
+use soorma_core::{Error, ErrorCode, Name, Scope, TenantId, Topic};
+use soorma_ports::{
+    Acks, ConsumerSpec, EventLogError, ExternalAgent, Kinds, Reach, Subscriber, Subscription,
 };
-use soorma_core::{Cursor, Error, ErrorCode, Name, Scope, Topic};
-use soorma_ports::{ConsumerSpec, EventLogError, Start, Subscriber, Subscription};
 
 use crate::app::{App, Shared};
 use crate::frame;
 use crate::live::LiveStream;
-use crate::member::Member;
+use crate::member::MemberStream;
 use crate::pulse::Pulse;
 use crate::reply::{Refusal, query};
+use crate::streams::{Kind, Place};
+use crate::watched::{self, Shown};
+use ask::{Ask, Member, What};
+
+/// When a tenant that has too many groups may have fewer, nobody knows.
+const FEWER_GROUPS: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(crate) async fn open(
     State(app): State<Shared>,
@@ -28,17 +34,7 @@ pub(crate) async fn open(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let asked: StreamQuery = query(&uri)?;
-    let (Some(topics), Some(agent_id)) = (&asked.topics, &asked.agent_id) else {
-        return Err(missing(&asked).into());
-    };
-    let topics = read_topics(topics)?;
-    let agent_id = read_name("agent_id", agent_id)?;
-    let group = asked.agent_name.as_deref().filter(|group| !group.is_empty());
-    let group = group.map(|group| read_name("agent_name", group)).transpose()?;
-    let after = match group {
-        None => read_cursor(&headers, &asked)?,
-        Some(_) => None,
-    };
+    let Ask { topics, agent_id, kinds, what } = Ask::read(&asked, &headers, app.config())?;
     if *app.stopping.borrow() {
         return Err(Error::unavailable("the node is draining; use another, or wait").into());
     }
@@ -50,40 +46,28 @@ pub(crate) async fn open(
         topics: topic_names.clone(),
         agent_id: agent_id.to_string(),
     };
-    let place = app.streams.open(
-        &scope.tenant,
-        Connection {
-            connection_id: connection_id.clone(),
-            agent_id: agent_id.to_string(),
-            topics: topic_names,
-        },
-    )?;
+    let kind = match &what {
+        What::Live { .. } => Kind::Live,
+        What::Member(Member { acks: Acks::Explicit, .. }) => Kind::Explicit,
+        What::Member(_) => Kind::Member,
+    };
+    let shown = Connection {
+        connection_id: connection_id.clone(),
+        agent_id: agent_id.to_string(),
+        topics: topic_names,
+    };
+    let place = app.streams.open(&scope, kind, shown)?;
     let connection = ConnectionRef { connection_id };
-    let topics = topics.into_iter().collect();
-
-    let body = if let Some(group) = group {
-        let consumer = app.edge.bus.join(spec(&app, &scope, group.clone(), topics)).await?;
-        let membership = app.groups.join(&scope.tenant, group.as_str());
-        let (member, body) = Member::new(app.clone(), consumer, membership, connection, place);
-        let connected = frame::control(name::CONNECTED, None, &connected);
-        if app.members.send(Box::pin(member.run(connected))).await.is_err() {
-            return Err(Error::unavailable("the node is draining; use another, or wait").into());
+    let body = match what {
+        What::Member(member) => {
+            let agent = agent(&app, &scope, member, topics, agent_id, &connection, kinds);
+            member_body(app, agent, connection, &connected, place).await?
         }
-        Body::from_stream(body)
-    } else {
-        let subscriber = subscribe(&app, Subscription { tenant: scope.tenant, topics, after }).await?;
-        let connected = frame::control(name::CONNECTED, Some(subscriber.cursor()), &connected);
-        let stream = LiveStream {
-            pulse: Pulse::new(app.config().heartbeat_every),
-            stopping: app.stopping.clone(),
-            app,
-            subscriber,
-            connection,
-            out: [connected].into(),
-            ended: false,
-            _place: place,
-        };
-        Body::from_stream(stream.into_stream())
+        What::Live { after } => {
+            let subscription =
+                Subscription { tenant: scope.tenant, topics: topics.into_iter().collect(), after };
+            live_body(app, subscription, kinds, connection, &connected, place).await?
+        }
     };
     let headers = [
         (header::CONTENT_TYPE.as_str(), media::EVENT_STREAM),
@@ -93,19 +77,104 @@ pub(crate) async fn open(
     Ok((headers, body).into_response())
 }
 
-fn spec(app: &App, scope: &Scope, group: Name, topics: BTreeSet<Topic>) -> ConsumerSpec {
+async fn member_body(
+    app: Shared,
+    agent: ExternalAgent,
+    connection: ConnectionRef,
+    connected: &Connected,
+    place: Place,
+) -> Result<Body, Refusal> {
+    may_make(&app, &agent.group.tenant, &agent.group.group).await?;
+    let explicit = agent.acks == Acks::Explicit;
+    let proxy = app.agents().connect(agent).await.map_err(|error| {
+        // What it does not find is the place at which a new group is to start.
+        let gone = error.code == ErrorCode::NotFound;
+        let problem = Problem::from(error);
+        if gone { problem.with_status(410) } else { problem }
+    })?;
+    let connected = Shown::aside(frame::control(name::CONNECTED, None, connected));
+    let stream = MemberStream {
+        pulse: Pulse::new(app.config().heartbeat_every),
+        stopping: app.stopping.clone(),
+        app,
+        proxy,
+        explicit,
+        connection: connection.clone(),
+        ended: false,
+    };
+    let feed = futures_util::stream::iter([connected]).chain(stream.into_stream());
+    Ok(watched::body(connection, place, None, feed))
+}
+
+async fn live_body(
+    app: Shared,
+    subscription: Subscription,
+    kinds: Option<Kinds>,
+    connection: ConnectionRef,
+    connected: &Connected,
+    place: Place,
+) -> Result<Body, Refusal> {
+    let subscriber = subscribe(&app, subscription).await?;
+    let cursor = subscriber.cursor().clone();
+    let connected = Shown::aside(frame::control(name::CONNECTED, Some(&cursor), connected));
+    let stream = LiveStream {
+        pulse: Pulse::new(app.config().heartbeat_every),
+        stopping: app.stopping.clone(),
+        app,
+        subscriber,
+        kinds,
+        connection: connection.clone(),
+        ended: false,
+    };
+    let feed = futures_util::stream::iter([connected]).chain(stream.into_stream());
+    Ok(watched::body(connection, place, Some(cursor), feed))
+}
+
+fn agent(
+    app: &App,
+    scope: &Scope,
+    member: Member,
+    topics: Vec<Topic>,
+    agent_id: Name,
+    connection: &ConnectionRef,
+    kinds: Option<Kinds>,
+) -> ExternalAgent {
     let config = app.config();
-    ConsumerSpec {
-        tenant: scope.tenant.clone(),
-        group,
-        topics,
-        start: Start::Now,
-        ack_within: config.ack_within,
-        max_attempts: config.max_attempts.max(1),
-        max_unsettled: config.max_unsettled.max(1),
-        key: None,
-        expire_after: None,
+    ExternalAgent {
+        group: ConsumerSpec {
+            tenant: scope.tenant.clone(),
+            group: member.group,
+            topics: topics.into_iter().collect(),
+            start: member.start,
+            ack_within: member.lease,
+            max_attempts: config.max_attempts.max(1),
+            max_unsettled: config.max_unsettled.max(1),
+            key: member.key,
+            expire_after: Some(config.group_idle.max(std::time::Duration::from_secs(1))),
+        },
+        agent_id,
+        connection_id: connection.connection_id.clone(),
+        acks: member.acks,
+        credit: member.credit,
+        kinds,
     }
+}
+
+/// Refuses a group that is not there yet to a tenant that has as many as it may.
+async fn may_make(app: &App, tenant: &TenantId, group: &Name) -> Result<(), Error> {
+    match app.bus().group(tenant, group).await {
+        Err(error) if error.code == ErrorCode::NotFound => {}
+        known => return known.map(drop),
+    }
+    let most = app.config().max_groups_per_tenant;
+    let groups = app.bus().groups(&Reach::Tenant(tenant.clone()), None, most).await?;
+    if groups.len() >= most {
+        let message = format!(
+            "this tenant has {most} groups, which is all it may; remove one that is not needed (DELETE /v1/groups/{{name}})"
+        );
+        return Err(Error::new(ErrorCode::RateLimited, message).retry_after(FEWER_GROUPS));
+    }
+    Ok(())
 }
 
 async fn subscribe(app: &App, subscription: Subscription) -> Result<Box<dyn Subscriber>, Refusal> {
@@ -132,78 +201,4 @@ async fn gone(app: &App, mut subscription: Subscription, error: EventLogError) -
         last = app.bus().subscribe(subscription.clone()).await.map(drop);
     }
     problem
-}
-
-/// Reads topics, each once, in the order in which they were asked for.
-fn read_topics(text: &str) -> Result<Vec<Topic>, Refusal> {
-    let mut topics = Vec::new();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let meant = match part {
-            "*" | ">" => Topic::ALL.to_vec(),
-            one => vec![
-                one.parse()
-                    .map_err(|error: soorma_core::UnknownTopic| wrong("topics", "enum", error.to_string()))?,
-            ],
-        };
-        for topic in meant {
-            if !topics.contains(&topic) {
-                topics.push(topic);
-            }
-        }
-    }
-    if topics.is_empty() {
-        let problem = Problem::new(ErrorCode::Invalid, "At least one topic is required").with_status(400);
-        return Err(problem.into());
-    }
-    Ok(topics)
-}
-
-fn read_name(field: &'static str, text: &str) -> Result<Name, Refusal> {
-    Name::new(text).map_err(|error| wrong(field, "value_error", format!("{field} {error}")))
-}
-
-/// Takes the position from the header, which a browser keeps up to date, or else from the query.
-fn read_cursor(headers: &HeaderMap, asked: &StreamQuery) -> Result<Option<Cursor>, Refusal> {
-    let header = match headers.get(our::LAST_EVENT_ID) {
-        None => None,
-        Some(value) => {
-            let text = value.to_str().map_err(|_| {
-                wrong(
-                    "last_event_id",
-                    "value_error",
-                    format!("{} is not a position of this stream", our::LAST_EVENT_ID),
-                )
-            })?;
-            Some(text)
-        }
-    };
-    let text = header.or(asked.last_event_id.as_deref()).map(str::trim).filter(|text| !text.is_empty());
-    text.map(|text| {
-        text.parse().map_err(|error: soorma_core::InvalidCursor| {
-            wrong("last_event_id", "value_error", error.to_string())
-        })
-    })
-    .transpose()
-}
-
-fn missing(asked: &StreamQuery) -> Problem {
-    let fields = [("topics", asked.topics.is_none()), ("agent_id", asked.agent_id.is_none())];
-    let absent = fields.iter().filter(|(_, absent)| *absent).map(|(field, _)| *field);
-    let errors: Vec<_> =
-        absent.clone().map(|field| violation(field, "missing", "Field required".into())).collect();
-    let what = absent.collect::<Vec<_>>().join(" and ");
-    let is = if errors.len() > 1 { "are" } else { "is" };
-    let detail = format!(
-        "{what} {is} required: open /v1/events/stream?topics=action-requests&agent_id=<a name of your own>"
-    );
-    Problem::new(ErrorCode::Invalid, detail).with_errors(errors)
-}
-
-fn wrong(field: &str, rule: &str, message: String) -> Refusal {
-    let errors = vec![violation(field, rule, message.clone())];
-    Problem::new(ErrorCode::Invalid, message).with_errors(errors).into()
-}
-
-fn violation(field: &str, rule: &str, msg: String) -> Violation {
-    Violation { rule: rule.into(), loc: vec!["query".into(), field.into()], msg, input: None }
 }

@@ -89,7 +89,7 @@ async fn a_tenant_sees_and_touches_none_of_anothers() {
     assert_eq!((reply.status, reply.problem()["code"].as_str()), (404, Some("not_found")));
     for path in ["/v1/dead-letters/redrive", "/v1/dead-letters/discard"] {
         let reply = server.post(path, &json!({ "ids": ids })).await;
-        assert_eq!(reply.json(), json!({"count": 0, "ids": [], "missing": ids}));
+        assert_eq!(reply.json(), json!({"count": 0, "ids": [], "missing": ids, "next": null}));
         assert_eq!(server.post(path, &json!({"all": true})).await.json()["count"], 0);
     }
     assert_eq!(list(&server, "").await["dead_letters"].as_array().map(Vec::len), Some(2));
@@ -101,7 +101,7 @@ async fn redriven_events_reach_their_group_again_in_order() {
     let ids = rejected(&server, "workers", 4).await;
     let reversed: Vec<_> = ids.iter().rev().chain([&9_999, &ids[0]]).collect();
     let reply = post(&server, "/v1/dead-letters/redrive", json!({ "ids": reversed })).await;
-    assert_eq!(reply.json(), json!({"count": 4, "ids": ids, "missing": [9_999]}));
+    assert_eq!(reply.json(), json!({"count": 4, "ids": ids, "missing": [9_999], "next": null}));
     let mut member = server.member("workers").await;
     assert_eq!(member.ids(4).await, ["workers-0", "workers-1", "workers-2", "workers-3"]);
     assert_eq!(list(&server, "").await["dead_letters"], json!([]));
@@ -118,7 +118,7 @@ async fn all_of_a_group_can_be_dealt_with_at_once_however_many_there_are() {
         json!({"all": true, "group": "many", "topic": "action-requests"}),
     )
     .await;
-    assert_eq!(reply.json(), json!({"count": 230, "ids": many, "missing": []}));
+    assert_eq!(reply.json(), json!({"count": 230, "ids": many, "missing": [], "next": null}));
     assert_eq!(list(&server, "").await["dead_letters"].as_array().map(Vec::len), Some(1));
     assert_eq!(post(&server, "/v1/dead-letters/redrive", json!({"all": true})).await.json()["count"], 1);
 }

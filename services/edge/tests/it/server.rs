@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use soorma_agents::{Agents, Runtime};
 use soorma_bus::EventBus;
 use soorma_core::{ChildState, Topic, TreeNode};
 use soorma_edge::{Config, Edge, serve};
 use soorma_ports::{Clock, EventLog};
+use soorma_supervise::{Root, Strategy, SupervisorSpec};
 use soorma_testkit::{FaultyLog, MemoryLog, SeededEntropy, TestClock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -23,6 +25,9 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) log: Arc<FaultyLog>,
+    /// Where the agents are.
+    pub(crate) root: Root,
+    pub(crate) agents: Agents,
     pub(crate) ready: Arc<AtomicBool>,
     /// Makes whoever shows the tree panic.
     pub(crate) broken: Arc<AtomicBool>,
@@ -62,8 +67,12 @@ impl Server {
         let is_ready = ready.clone();
         let broken = Arc::new(AtomicBool::new(false));
         let is_broken = broken.clone();
+        let (branch, agents) = Agents::new(Runtime { bus: bus.clone() as _, clock: clock.clone() });
+        let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(branch);
+        let root = Root::start(spec).await.expect("a tree");
         let edge = Edge {
             bus,
+            agents: Arc::new(agents.clone()),
             clock,
             entropy: Arc::new(SeededEntropy::new(4_711)),
             config,
@@ -83,7 +92,7 @@ impl Server {
         served.spawn(serve(listener, edge, async move {
             let _stopped = stopped.await;
         }));
-        Self { address, log, ready, broken, stop: Some(stop), served, _tails: tails }
+        Self { address, log, root, agents, ready, broken, stop: Some(stop), served, _tails: tails }
     }
 
     /// Tells the server to stop, without waiting for it.
