@@ -1,18 +1,21 @@
 //! A platform that runs elsewhere, over HTTP and SSE.
 
-use std::collections::{BTreeSet, VecDeque};
+mod deliveries;
+mod groups;
+mod stream;
+
+pub use stream::{EventStream, Explicit, Frame, StreamRequest};
+
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use soorma_api::{
-    DeadLetterItem, DeadLetterPage, DeadLetterQuery, Handled, Health, Problem, Published, Selection,
-    StreamQuery, frame, header,
+    DeadLetterItem, DeadLetterPage, DeadLetterQuery, Handled, Health, Problem, Published, PublishedBatch,
+    Selection, header, routes,
 };
-use soorma_core::{Cursor, Error, ErrorCode, Event, Scope, Topic, TreeNode};
-
-use crate::sse::Parser;
+use soorma_core::{Error, ErrorCode, Event, Scope, TreeNode};
 
 /// How long a request other than a stream may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,41 +26,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     scope: Scope,
-}
-
-/// What a stream is to show, and as whom.
-#[derive(Debug, Clone, Default)]
-pub struct StreamRequest {
-    /// Which topics; all where there are none.
-    pub topics: BTreeSet<Topic>,
-    /// The name of this instance.
-    pub agent_id: String,
-    /// The group to join; without one the stream shows every event.
-    pub agent_name: Option<String>,
-    /// Where to resume from; now where there is nothing.
-    pub after: Option<Cursor>,
-}
-
-/// What a stream says.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Frame {
-    /// The stream is open.
-    Connected,
-    /// An event, and the place behind it.
-    Message(Box<Event>, Option<Cursor>),
-    /// It lives.
-    Heartbeat,
-    /// The server closes it.
-    Disconnected,
-}
-
-/// An open stream.
-#[derive(Debug)]
-pub struct EventStream {
-    response: Response,
-    parser: Parser,
-    frames: VecDeque<Frame>,
+    agent_id: Option<String>,
 }
 
 impl Client {
@@ -76,13 +45,20 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Self { http, base: url, scope: Scope::default() })
+        Ok(Self { http, base: url, scope: Scope::default(), agent_id: None })
     }
 
     /// Says on whose behalf it speaks; `dev` takes this at its word.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// Says as which instance of an agent it publishes: what answers these events goes to the stream of this `agent_id`, while that is open.
+    #[must_use]
+    pub fn agent_id(mut self, agent_id: impl Into<String>) -> Self {
+        self.agent_id = Some(agent_id.into());
         self
     }
 
@@ -95,24 +71,19 @@ impl Client {
         struct Body<'a> {
             event: &'a Event,
         }
-        self.json(self.request(Method::POST, "/v1/events/publish")?.json(&Body { event })).await
+        self.json(self.request(Method::POST, routes::PUBLISH)?.json(&Body { event })).await
     }
 
-    /// Opens a stream.
+    /// Publishes events, all or none; when this returns they are durable. At most [`PublishBatch::MAX`](soorma_api::PublishBatch::MAX).
     ///
     /// # Errors
     /// What the platform answered, or that it could not be reached.
-    pub async fn stream(&self, request: &StreamRequest) -> Result<EventStream, Error> {
-        let topics: Vec<&str> = request.topics.iter().map(|topic| topic.as_str()).collect();
-        let query = StreamQuery {
-            topics: Some(if topics.is_empty() { "*".to_owned() } else { topics.join(",") }),
-            agent_id: Some(request.agent_id.clone()),
-            agent_name: request.agent_name.clone(),
-            last_event_id: request.after.as_ref().map(ToString::to_string),
-        };
-        let request = self.request_at("/v1/events/stream", &query)?;
-        let response = self.answer(request).await?;
-        Ok(EventStream { response, parser: Parser::default(), frames: VecDeque::new() })
+    pub async fn publish_all(&self, events: &[Event]) -> Result<PublishedBatch, Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            events: &'a [Event],
+        }
+        self.json(self.request(Method::POST, routes::BATCH)?.json(&Body { events })).await
     }
 
     /// Returns the supervision tree, down to a depth, at most `limit` children of each.
@@ -121,7 +92,7 @@ impl Client {
     /// What the platform answered, or that it could not be reached.
     pub async fn tree(&self, depth: Option<usize>, limit: Option<usize>) -> Result<TreeNode, Error> {
         let query = soorma_api::TreeQuery { depth, limit };
-        self.json(self.request_at("/v1/runtime/tree", &query)?.timeout(TIMEOUT)).await
+        self.json(self.request_at(routes::TREE, &query)?.timeout(TIMEOUT)).await
     }
 
     /// Returns how the platform is.
@@ -129,7 +100,7 @@ impl Client {
     /// # Errors
     /// What the platform answered, or that it could not be reached.
     pub async fn health(&self) -> Result<Health, Error> {
-        self.json(self.request(Method::GET, "/health")?).await
+        self.json(self.request(Method::GET, routes::HEALTH)?).await
     }
 
     /// Lists dead letters, a page at a time.
@@ -137,7 +108,7 @@ impl Client {
     /// # Errors
     /// What the platform answered, or that it could not be reached.
     pub async fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, Error> {
-        self.json(self.request_at("/v1/dead-letters", query)?.timeout(TIMEOUT)).await
+        self.json(self.request_at(routes::DEAD_LETTERS, query)?.timeout(TIMEOUT)).await
     }
 
     /// Returns one dead letter with its event.
@@ -145,7 +116,7 @@ impl Client {
     /// # Errors
     /// What the platform answered, or that it could not be reached.
     pub async fn dead_letter(&self, id: u64) -> Result<DeadLetterItem, Error> {
-        self.json(self.request(Method::GET, &format!("/v1/dead-letters/{id}"))?).await
+        self.json(self.request(Method::GET, &routes::dead_letter(id))?).await
     }
 
     /// Gives dead letters back to their groups.
@@ -153,7 +124,7 @@ impl Client {
     /// # Errors
     /// What the platform answered, or that it could not be reached.
     pub async fn redrive(&self, selection: &Selection) -> Result<Handled, Error> {
-        self.json(self.request(Method::POST, "/v1/dead-letters/redrive")?.json(selection)).await
+        self.json(self.request(Method::POST, routes::REDRIVE)?.json(selection)).await
     }
 
     /// Drops dead letters.
@@ -161,10 +132,10 @@ impl Client {
     /// # Errors
     /// What the platform answered, or that it could not be reached.
     pub async fn discard(&self, selection: &Selection) -> Result<Handled, Error> {
-        self.json(self.request(Method::POST, "/v1/dead-letters/discard")?.json(selection)).await
+        self.json(self.request(Method::POST, routes::DISCARD)?.json(selection)).await
     }
 
-    fn url(&self, path: &str) -> Result<Url, Error> {
+    pub(crate) fn url(&self, path: &str) -> Result<Url, Error> {
         self.base.join(path).map_err(|error| Error::internal(error.to_string()))
     }
 
@@ -198,6 +169,9 @@ impl Client {
             if let Some(value) = value {
                 request = request.header(name, value);
             }
+        }
+        if let Some(agent_id) = &self.agent_id {
+            request = request.header(header::AGENT_ID, agent_id);
         }
         request
     }
@@ -245,40 +219,5 @@ impl Client {
             ));
         }
         Error::unavailable(format!("the connection to {base} was lost: {error}"))
-    }
-}
-
-impl EventStream {
-    /// Waits for what the stream says next; `None` when it has ended. Dropping the future loses nothing.
-    ///
-    /// # Errors
-    /// When the connection is lost, or says what is no event stream.
-    pub async fn next(&mut self) -> Result<Option<Frame>, Error> {
-        loop {
-            if let Some(frame) = self.frames.pop_front() {
-                return Ok(Some(frame));
-            }
-            let lost = |error: reqwest::Error| Error::unavailable(format!("the stream was cut: {error}"));
-            let Some(bytes) = self.response.chunk().await.map_err(lost)? else { return Ok(None) };
-            let Some(events) = self.parser.feed(&bytes) else {
-                return Err(Error::internal("the stream has a line that is longer than any event"));
-            };
-            for raw in events {
-                let frame = match raw.event.as_str() {
-                    frame::CONNECTED => Frame::Connected,
-                    frame::HEARTBEAT => Frame::Heartbeat,
-                    frame::DISCONNECTED => Frame::Disconnected,
-                    frame::MESSAGE => {
-                        let event = serde_json::from_str(&raw.data).map_err(|error| {
-                            Error::internal(format!("the stream has a message that is no event: {error}"))
-                        })?;
-                        Frame::Message(Box::new(event), raw.id.and_then(|id| id.parse().ok()))
-                    }
-                    // A frame that a later server may send.
-                    _ => continue,
-                };
-                self.frames.push_back(frame);
-            }
-        }
     }
 }

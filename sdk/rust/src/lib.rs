@@ -9,12 +9,12 @@
 mod client;
 mod sse;
 
-pub use client::{Client, EventStream, Frame, StreamRequest};
+pub use client::{Client, EventStream, Explicit, Frame, StreamRequest};
 pub use soorma_agents::{Agent, Agents, Breaker, Ctx, Emission, Fault, Instances, Limits, Tool, Worker};
 pub use soorma_api as api;
 pub use soorma_core::{
-    ChildState, Cursor, Data, Error, ErrorCode, Event, EventDraft, EventId, Json, Name, Position, Scope,
-    TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
+    ChildState, Cursor, Data, Error, ErrorCode, Event, EventDraft, EventId, Json, Name, PartitionKey,
+    Position, Scope, TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
 };
 pub use soorma_ports::{
     Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, Settle, Start, Subscriber, Subscription,

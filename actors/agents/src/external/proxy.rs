@@ -144,6 +144,8 @@ impl Proxy {
         if line.is_explicit() {
             let failed = state.hand.expire(now, line.lease.get());
             if failed > 0 {
+                // What this one has let lie goes to others first, if there are any.
+                self.asking = None;
                 self.ask_after = now + PAUSE;
                 let tally = super::hand::Tally { succeeded: 0, failed };
                 state.count(tally, now, &line.agent);
