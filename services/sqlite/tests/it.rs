@@ -4,8 +4,10 @@ mod it {
     mod contract;
     mod differential;
     mod full;
+    mod groups;
     mod handing_back;
     mod kill;
+    mod migration;
     mod opening;
     mod retention;
     mod world;

@@ -72,3 +72,36 @@ async fn it_wakes_a_member_that_waits() {
         other.settle(vec![(got[0].id, released)]).await.unwrap();
     }
 }
+
+/// Polls a call once; says whether it has come to its end.
+async fn poll(call: &mut (impl Future + Unpin)) -> bool {
+    std::future::poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *call).poll(cx).is_ready())).await
+}
+
+#[tokio::test]
+async fn a_member_that_was_called_and_goes_away_passes_the_call_on() {
+    let world = World::new(SqliteLogConfig::default());
+    let (one, other) = (member(&world).await, member(&world).await);
+    let wait = Duration::from_secs(3_600);
+    let (mut first, mut second) = (one.next(1, wait), other.next(1, wait));
+    // In this order, so the first is the one that is called. The writer answers in the order in which it is asked.
+    for call in [&mut first, &mut second] {
+        assert!(!poll(call).await);
+        world.log.check().await.unwrap();
+        assert!(!poll(call).await, "it waits");
+    }
+    {
+        let batch = vec![Arc::new(event("a", Topic::TaskEvents))];
+        world.log.append(&tenant("acme"), batch).await.unwrap();
+        // The writer is busy, so the question of the first stays on its way and is dropped with it.
+        let meanwhile = Connection::open(world.path()).unwrap();
+        meanwhile.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut busy = world.log.check();
+        assert!(!poll(&mut busy).await);
+        assert!(!poll(&mut first).await, "it has been called, and asks");
+        drop(first);
+        meanwhile.execute_batch("ROLLBACK").unwrap();
+    }
+    let got = tokio::time::timeout(Duration::from_secs(60), second).await.expect("the other is called");
+    assert_eq!(got.unwrap()[0].event.id.as_str(), "a");
+}

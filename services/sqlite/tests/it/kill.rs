@@ -1,9 +1,10 @@
-//! The process is killed at random moments: what it has answered is there, nothing is half there, and groups go on.
+//! The process is killed at random moments: what it has answered is there, nothing is half there, groups go on, and one that has
+//! a key keeps its order.
 //!
 //! The test starts itself as a child, which appends and works off, and says on its standard output what was answered.
 //! `SOORMA_KILLS` is the number of rounds, `SOORMA_SEED` gives back a seed that was printed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use soorma_core::{Position, Topic};
-use soorma_ports::{Consumer, ConsumerSpec, EventLog, Reach, Settle, Start};
+use soorma_core::{Event, Position, Topic};
+use soorma_ports::{Consumer, ConsumerSpec, Entry, EventLog, Reach, Settle, Start};
 use soorma_sqlite::{SqliteLog, SqliteLogConfig};
 use soorma_testkit::{SeededEntropy, TestClock, event, name, tenant};
 use tempfile::TempDir;
@@ -23,6 +24,8 @@ const TOPIC: Topic = Topic::ActionRequests;
 const FOLDER: &str = "SOORMA_KILL_FOLDER";
 /// Which life of the child it is; ids begin with it.
 const ROUND: &str = "SOORMA_KILL_ROUND";
+const WORKERS: &str = "workers";
+const PLANNERS: &str = "planners";
 const PRODUCERS: usize = 8;
 const PARTS: usize = 3;
 
@@ -34,19 +37,26 @@ fn open(folder: &Path) -> Arc<SqliteLog> {
     SqliteLog::open(&folder.join("log.db"), SqliteLogConfig::default(), Arc::new(TestClock::new())).unwrap()
 }
 
-async fn workers(log: &SqliteLog) -> Arc<dyn Consumer> {
+/// A group, the second one with the plan as its key: each producer has one.
+async fn join(log: &SqliteLog, group: &str) -> Arc<dyn Consumer> {
     let spec = ConsumerSpec {
         tenant: tenant("acme"),
-        group: name("workers"),
+        group: name(group),
         topics: [TOPIC].into(),
         start: Start::Earliest,
         ack_within: Duration::from_secs(3_600),
         max_attempts: u32::MAX,
         max_unsettled: 100,
-        key: None,
+        key: (group == PLANNERS).then(|| "plan_id".parse().unwrap()),
         expire_after: None,
     };
     log.consumer(spec).await.unwrap()
+}
+
+fn event_of(producer: usize, id: &str) -> Arc<Event> {
+    let mut event = event(id, TOPIC);
+    event.plan_id = Some(producer.to_string());
+    Arc::new(event)
 }
 
 /// One line in one write, so that the parent never sees half of one taken for a whole.
@@ -68,19 +78,28 @@ async fn child() {
         tasks.spawn(async move {
             for nth in 0.. {
                 let batch = format!("{round}-{producer}-{nth}");
-                let parts = (0..PARTS).map(|part| Arc::new(event(&format!("{batch}-{part}"), TOPIC)));
+                let parts = (0..PARTS).map(|part| event_of(producer, &format!("{batch}-{part}")));
                 log.append(&tenant("acme"), parts.collect()).await.unwrap();
                 say("appended", &batch);
             }
         });
     }
     for _ in 0..2 {
-        let member = workers(&log).await;
+        let member = join(&log, WORKERS).await;
         tasks.spawn(async move {
             loop {
                 for delivery in member.next(5, Duration::from_secs(60)).await.unwrap() {
                     assert_eq!(member.settle(vec![(delivery.id, Settle::Ack)]).await.unwrap(), [true]);
                     say("acked", delivery.event.id.as_str());
+                }
+            }
+        });
+        let member = join(&log, PLANNERS).await;
+        tasks.spawn(async move {
+            loop {
+                for delivery in member.next(5, Duration::from_secs(60)).await.unwrap() {
+                    say("dealt", delivery.event.id.as_str());
+                    assert_eq!(member.settle(vec![(delivery.id, Settle::Ack)]).await.unwrap(), [true]);
                 }
             }
         });
@@ -115,6 +134,8 @@ fn live(folder: &Path, round: usize, entropy: &SeededEntropy, said: &mut Said) {
 struct Said {
     appended: BTreeSet<String>,
     acked: BTreeSet<String>,
+    /// What the group with a key has dealt with, and how often, in that order.
+    dealt: Vec<String>,
 }
 
 impl Said {
@@ -125,6 +146,7 @@ impl Said {
         {
             match word {
                 "appended" => assert!(self.appended.insert(id.to_owned())),
+                "dealt" => self.dealt.push(id.to_owned()),
                 "acked" => assert!(self.acked.insert(id.to_owned()), "{id} was acknowledged before"),
                 _ => {}
             }
@@ -148,7 +170,7 @@ async fn check(folder: &Path, round: usize, said: &Said) {
     assert!(lost.is_empty(), "answered and lost: {lost:?}");
 
     // What was acknowledged does not come again; all else does, and nothing else.
-    let member = workers(&log).await;
+    let member = join(&log, WORKERS).await;
     let mut open = BTreeSet::new();
     loop {
         let some = member.next(100, Duration::ZERO).await.unwrap();
@@ -163,6 +185,22 @@ async fn check(folder: &Path, round: usize, said: &Said) {
     // Acknowledged, and killed before it could say so: at most what two members had in hand in each round.
     let unsaid = page.entries.len() - open.len() - said.acked.len();
     assert!(unsaid <= (round + 1) * 2 * 5, "{unsaid} are neither open nor acknowledged");
+
+    // Of each plan in the order of the log, none left out; what was dealt with and not acknowledged in time comes again.
+    let mut plans: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for Entry { event, .. } in &page.entries {
+        plans.entry(event.plan_id.as_deref().unwrap()).or_default().push(event.id.as_str());
+    }
+    for (plan, ids) in plans {
+        let mut dealt = said.dealt.iter().filter(|id| id.split('-').nth(1) == Some(plan)).peekable();
+        let mut expected = ids.into_iter();
+        while let Some(id) = dealt.next() {
+            assert_eq!(expected.next(), Some(id.as_str()), "plan {plan} is in order");
+            while dealt.peek().is_some_and(|next| *next == id) {
+                dealt.next();
+            }
+        }
+    }
     drop((member, log));
 }
 
@@ -190,4 +228,5 @@ async fn what_was_answered_survives_being_killed() {
         assert_eq!(damage, "ok");
     }
     assert!(!said.appended.is_empty() && !said.acked.is_empty(), "the children did something");
+    assert!(!said.dealt.is_empty());
 }

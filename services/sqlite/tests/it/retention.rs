@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use soorma_core::{Event, Position, Topic};
 use soorma_ports::{ConsumerSpec, EventLog, EventLogError, Reach, Settle, Start};
-use soorma_sqlite::{SqliteLog, SqliteLogConfig};
+use soorma_sqlite::{Retention, SqliteLog, SqliteLogConfig};
 use soorma_testkit::{event, name, tenant};
 
 use super::world::World;
@@ -118,4 +118,31 @@ async fn what_a_group_has_open_is_kept_until_it_is_settled() {
     world.elapse(HOUR).await;
     world.log.check().await.unwrap();
     assert_eq!(rows(&world), 1, "only what is in hand");
+}
+
+#[tokio::test]
+async fn a_topic_may_keep_more_or_less_than_the_others() {
+    let other = Topic::BillingEvents;
+    let world = World::new(SqliteLogConfig {
+        retain_for: HOUR,
+        retain_events: 5,
+        retain_of: [(TOPIC, Retention { age: HOUR * 5, events: 50 })].into(),
+        ..SqliteLogConfig::default()
+    });
+    append(&world.log, 0..60).await;
+    let batch = (0..60).map(|nth| Arc::new(event(&format!("o{nth}"), other)));
+    world.log.append(&tenant("acme"), batch.collect()).await.unwrap();
+    let kept = async |world: &World| {
+        world.log.check().await.unwrap();
+        let after = world.log.bounds(other).await.unwrap().before_first;
+        let others = world.log.read(&Reach::Platform, other, after, 100).await.unwrap().entries.len();
+        (ids(&world.log).await.len(), others)
+    };
+    world.elapse(HOUR / 2).await;
+    assert_eq!(kept(&world).await, (50, 5), "each by its own count");
+    world.elapse(HOUR).await;
+    assert_eq!(kept(&world).await, (50, 0), "each by its own age");
+    let world = world.reopen().await;
+    world.elapse(HOUR * 4).await;
+    assert_eq!(kept(&world).await, (0, 0));
 }
