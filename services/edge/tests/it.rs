@@ -7,10 +7,15 @@ mod it {
     pub(crate) mod sse;
 
     mod access;
+    mod batch;
     mod dead_letters;
+    mod deliveries;
+    mod group_routes;
     mod groups;
     mod live;
+    mod metrics;
     mod node;
     mod publish;
     mod recorded;
+    mod slow;
 }

@@ -124,6 +124,45 @@ async fn all_of_a_group_can_be_dealt_with_at_once_however_many_there_are() {
 }
 
 #[tokio::test]
+async fn all_are_dealt_with_a_thousand_at_a_time_and_each_answer_says_where_to_go_on() {
+    let server = Server::start().await;
+    let ids = rejected(&server, "workers", 400).await;
+    let more = [rejected(&server, "more", 400).await, rejected(&server, "most", 400).await].concat();
+    let all: Vec<_> = ids.iter().chain(&more).copied().collect();
+    let first = post(&server, "/v1/dead-letters/discard", json!({"all": true})).await.json();
+    assert_eq!(
+        (&first["count"], &first["next"], &first["ids"]),
+        (&json!(1_000), &json!(all[999]), &json!(all[..1_000]))
+    );
+    let limited = json!({"all": true, "after": first["next"], "limit": 150});
+    let second = post(&server, "/v1/dead-letters/discard", limited).await.json();
+    assert_eq!((&second["count"], &second["next"]), (&json!(150), &json!(all[1_149])));
+    let last = json!({"all": true, "after": second["next"]});
+    let last = post(&server, "/v1/dead-letters/discard", last).await.json();
+    assert_eq!((&last["ids"], &last["next"]), (&json!(all[1_150..]), &json!(null)));
+}
+
+#[tokio::test]
+async fn dead_letters_of_one_type_are_listed_and_redriven_alone() {
+    let server = Server::start().await;
+    let mut member = server.explicit("workers", "").await;
+    for (id, kind) in [("e0", "order.placed"), ("e1", "bill.sent"), ("e2", "order.placed")] {
+        let mut event = work(id);
+        event["type"] = kind.into();
+        server.publish(event).await;
+        let (delivery, ..) = member.delivery().await;
+        let reject = json!({"ids": [delivery], "reject": true});
+        assert_eq!(post(&server, "/v1/deliveries:nack", reject).await.status, 200);
+    }
+    let listed = list(&server, "type=bill.sent").await;
+    assert_eq!(listed["dead_letters"].as_array().map(Vec::len), Some(1));
+    let redriven =
+        post(&server, "/v1/dead-letters/redrive", json!({"all": true, "type": "order.placed"})).await;
+    assert_eq!(redriven.json()["count"], 2);
+    assert_eq!([member.delivery().await.2, member.delivery().await.2], ["e0", "e2"]);
+}
+
+#[tokio::test]
 async fn a_selection_that_may_mean_two_things_is_refused() {
     let server = Server::start().await;
     for body in [
@@ -131,6 +170,9 @@ async fn a_selection_that_may_mean_two_things_is_refused() {
         json!({"all": false}),
         json!({"ids": [1], "all": true}),
         json!({"ids": [1], "group": "g"}),
+        json!({"ids": [1], "type": "t"}),
+        json!({"ids": [1], "after": 1}),
+        json!({"ids": [1], "limit": 1}),
         json!({"group": "g"}),
         json!({"ids": (0..1_001).collect::<Vec<u64>>()}),
         json!({"ids": [-1]}),

@@ -147,6 +147,52 @@ async fn line_separators_of_other_alphabets_do_not_break_a_line() {
 }
 
 #[tokio::test]
+async fn only_the_types_that_are_asked_for_are_shown_and_the_place_moves_on_over_the_others() {
+    let config = Config { heartbeat_every: Duration::from_millis(50), ..Config::default() };
+    let server = Server::with(config).await;
+    let query = "topics=action-requests&agent_id=a&types=order.*,bill.sent";
+    let mut stream = server.stream(query).await;
+    let mut member = server.stream(&format!("{query}&agent_name=workers")).await;
+    let events: Vec<_> = ["order.placed", "other", "bill.sent", "bill.paid", "order.late", "other"]
+        .iter()
+        .enumerate()
+        .map(|(n, kind)| {
+            let mut event = work(&format!("e{n}"));
+            event["type"] = (*kind).into();
+            event
+        })
+        .collect();
+    server.publish_all(&events).await;
+    for stream in [&mut stream, &mut member] {
+        assert_eq!(stream.ids(3).await, ["e0", "e2", "e4"]);
+    }
+    let beat = loop {
+        let frame = stream.next().await;
+        if frame.id.as_deref() == Some("action-requests=6") {
+            break frame;
+        }
+    };
+    assert_eq!(beat.event, "heartbeat");
+    let mut resumed = server.stream(&format!("{query}&last_event_id=action-requests=1")).await;
+    assert_eq!(resumed.ids(2).await, ["e2", "e4"]);
+}
+
+#[tokio::test]
+async fn a_principal_has_only_so_many_streams() {
+    let server = Server::with(Config { max_streams_per_principal: 1, ..Config::default() }).await;
+    let ann = [("x-tenant-id", "one"), ("x-service-tenant-id", "st"), ("x-user-id", "ann")];
+    let _first = Stream::open(server.address, ALL, &ann).await;
+    let path = format!("/v1/events/stream?{ALL}");
+    let refused = server.send("GET", &path, &ann, "").await;
+    assert_eq!((refused.status, refused.problem()["code"].as_str()), (429, Some("rate_limited")));
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    for (service_tenant, user) in [("st", "bob"), ("other", "ann")] {
+        let headers = [("x-tenant-id", "one"), ("x-service-tenant-id", service_tenant), ("x-user-id", user)];
+        let _own = Stream::open(server.address, ALL, &headers).await;
+    }
+}
+
+#[tokio::test]
 async fn heartbeats_and_pings_come_in_both_kinds_of_streams() {
     let every = Duration::from_millis(40);
     let server = Server::with(Config { heartbeat_every: every, ..Config::default() }).await;

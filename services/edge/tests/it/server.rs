@@ -127,6 +127,31 @@ impl Server {
         exchange(self.address, &request(method, path, headers, body.as_bytes())).await
     }
 
+    /// Asks as the tenant `one`, with JSON where there is a body.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &Value) -> Reply {
+        let headers = [("x-tenant-id", "one"), ("content-type", "application/json")];
+        match body {
+            Value::Null => self.send(method, path, &headers[..1], "").await,
+            body => self.send(method, path, &headers, &body.to_string()).await,
+        }
+    }
+
+    /// Publishes events at once.
+    pub(crate) async fn publish_all(&self, events: &[Value]) {
+        let reply = self.ask("POST", "/v1/events:batch", &json!({ "events": events })).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+
+    /// Waits until something is so.
+    pub(crate) async fn until(&self, mut is_so: impl AsyncFnMut() -> bool) {
+        let waiting = async {
+            while !is_so().await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("it comes to be so");
+    }
+
     /// Publishes an event and looks that it went well.
     pub(crate) async fn publish(&self, event: Value) {
         self.publish_as("one", event).await;
@@ -141,6 +166,13 @@ impl Server {
 
     pub(crate) async fn stream(&self, query: &str) -> Stream {
         Stream::open(self.address, query, &[("x-tenant-id", "one")]).await
+    }
+
+    /// Opens a stream as a member of a group that acknowledges.
+    pub(crate) async fn explicit(&self, group: &str, more: &str) -> Stream {
+        let query =
+            format!("topics=action-requests&agent_id={group}-1&agent_name={group}&ack=explicit{more}");
+        self.stream(&query).await
     }
 
     /// Opens a stream as a member of a group.

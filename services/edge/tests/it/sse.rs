@@ -105,6 +105,19 @@ impl Stream {
         events
     }
 
+    /// Reads the next delivery: its id, its attempt, and the event's id.
+    pub(crate) async fn delivery(&mut self) -> (String, u64, String) {
+        loop {
+            let frame = self.next().await;
+            if frame.event == "delivery" {
+                assert_eq!(frame.id, None, "its place is the group's");
+                let text = |value: &Value| value.as_str().expect("a text").to_owned();
+                let attempt = frame.data["attempt"].as_u64().expect("a number");
+                return (text(&frame.data["delivery_id"]), attempt, text(&frame.data["event"]["id"]));
+            }
+        }
+    }
+
     /// Reads so many events and returns their ids.
     pub(crate) async fn ids(&mut self, n: usize) -> Vec<String> {
         self.events(n).await.iter().map(Frame::event_id).collect()
