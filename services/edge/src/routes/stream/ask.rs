@@ -211,9 +211,12 @@ fn violation(field: &str, rule: &str, msg: String) -> Violation {
 mod tests {
     use super::*;
 
-    fn member_of(asked: StreamQuery) -> Result<Member, Problem> {
+    fn member_of(asked: StreamQuery) -> Result<Member, Box<Problem>> {
         let asked = StreamQuery { topics: Some("*".into()), agent_id: Some("a".into()), ..asked };
-        match Ask::read(&asked, &HeaderMap::new(), &Config::default()).map_err(Refusal::into_problem)?.what {
+        match Ask::read(&asked, &HeaderMap::new(), &Config::default())
+            .map_err(|refusal| Box::new(refusal.into_problem()))?
+            .what
+        {
             What::Member(member) => Ok(member),
             What::Live { .. } => panic!("a live stream"),
         }
