@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::access::admit;
-use crate::app::{App, Edge, Shared};
+use crate::app::{App, Edge, Shared, closing};
 use crate::body;
 use crate::reply::Refusal;
 use crate::routes;
@@ -40,8 +40,8 @@ pub async fn serve(
     edge: Edge,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let (stopping, told) = watch::channel(false);
-    let app = App::new(edge, told);
+    let (stopping, mut told) = watch::channel(false);
+    let app = App::new(edge, told.clone());
     let stall_after = app.config().stall_after;
     let listener = listener.tap_io(move |socket| {
         // A frame of a stream is to leave at once, not when the one before it was acknowledged.
@@ -50,12 +50,18 @@ pub async fn serve(
             tracing::debug!(%error, "a connection is not set up as it should be");
         }
     });
-    let http = axum::serve(listener, router(Arc::clone(&app))).with_graceful_shutdown(async move {
+    let http = axum::serve(listener, router(Arc::clone(&app)))
+        .with_graceful_shutdown(async move { closing(&mut told).await });
+    // Connections are tasks of their own. What tells them to end is here: it goes with us if we crash, so none of them is left
+    // that nobody counts and watches over.
+    let told_to_stop = async {
         stop.await;
         stopping.send_replace(true);
-    });
+        std::future::pending::<Infallible>().await
+    };
     tokio::select! {
         served = http.into_future() => served,
+        never = told_to_stop => match never {},
         never = watch_over(&app, stall_after) => match never {},
     }
 }

@@ -172,6 +172,28 @@ async fn a_stop_of_the_server_counts_as_no_attempt() {
 }
 
 #[tokio::test]
+async fn when_the_server_crashes_its_streams_end_and_what_they_had_in_hand_counts_as_untried() {
+    let mut server = Server::with(patient()).await;
+    let mut live = server.stream("topics=*&agent_id=a").await;
+    let mut member = server.member("workers").await;
+    publish(&server, 0..2).await;
+    assert_eq!((live.ids(2).await, member.ids(2).await), (numbered(0..2), numbered(0..2)));
+    server.crash().await;
+    for stream in [&mut live, &mut member] {
+        assert_eq!(stream.next().await.event, "disconnected");
+        assert_eq!(stream.try_next().await, None);
+    }
+    let spec = soorma_ports::ConsumerSpec::new(
+        soorma_testkit::tenant("one"),
+        soorma_testkit::name("workers"),
+        [soorma_core::Topic::ActionRequests],
+    );
+    let consumer = soorma_ports::EventLog::consumer(&*server.log, spec).await.expect("joined");
+    let handed = consumer.next(10, Duration::from_secs(5)).await.expect("handed out");
+    assert_eq!(handed.iter().map(|delivery| delivery.id.attempt).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test]
 async fn a_member_that_reads_nothing_loses_its_events_to_one_that_does() {
     let config = Config {
         stall_after: Duration::from_secs(1),

@@ -100,6 +100,11 @@ impl Server {
         self.stop.take().expect("stopped once").send(()).expect("it listens");
     }
 
+    /// Ends the server as a crash does.
+    pub(crate) async fn crash(&mut self) {
+        self.served.shutdown().await;
+    }
+
     pub(crate) async fn stopped(&mut self) {
         let served = tokio::time::timeout(PATIENCE, self.served.join_next()).await;
         served.expect("it stops").expect("it ran").expect("no crash").expect("no failure");
