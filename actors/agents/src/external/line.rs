@@ -46,13 +46,15 @@ pub(super) struct State {
     pub(super) breaker: Breaker,
     /// The connection has ended, or is to.
     pub(super) ending: Option<End>,
-    /// Nothing is taken over any more.
+    /// Nothing is shown or taken over any more.
     pub(super) over: bool,
+    /// All is given back.
+    given_back: bool,
 }
 
 impl Line {
     pub(super) fn new(agent: ExternalAgent, lease: Arc<LeaseOf>, breaker: Breaker) -> Arc<Self> {
-        let state = State { hand: Hand::default(), breaker, ending: None, over: false };
+        let state = State { hand: Hand::default(), breaker, ending: None, over: false, given_back: false };
         Arc::new(Self {
             agent,
             lease,
@@ -106,9 +108,12 @@ impl Line {
         (u32::try_from(open).unwrap_or(u32::MAX), u32::try_from(room).unwrap_or(u32::MAX))
     }
 
-    /// Nothing is shown or taken over from here on.
+    /// The proxy has ended, whichever way.
     pub(super) fn is_over(&self) {
-        self.lock().over = true;
+        {
+            let mut state = self.lock();
+            (state.over, state.given_back) = (true, true);
+        }
         self.show.notify_one();
         self.over.notify_waiters();
     }
@@ -195,7 +200,7 @@ impl Connection for FarEnd {
             let over = self.line.over.notified();
             tokio::pin!(over);
             over.as_mut().enable();
-            if self.line.lock().over {
+            if self.line.lock().given_back {
                 return;
             }
             over.await;

@@ -3,6 +3,7 @@
 //! It runs beside the connection, so that leases are kept and events given back whatever the client does. What it has in hand when it
 //! crashes comes back to the group when the leases run out.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -170,7 +171,8 @@ impl Proxy {
         };
         let mut old = state.hand.to_extend(now, renew_after, !line.is_explicit());
         drop(state);
-        old.retain(|id| !done.contains(id));
+        let is_done: HashSet<_> = done.iter().copied().collect();
+        old.retain(|id| !is_done.contains(id));
         let done = done.into_iter().map(|id| (id, Settle::Ack));
         let hand: Settlements = done.chain(old.into_iter().map(|id| (id, Settle::Extend))).collect();
         let batch = Batch { hand, rest: std::mem::take(&mut self.rest) };

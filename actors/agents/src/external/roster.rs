@@ -124,43 +124,45 @@ impl Roster {
     }
 
     /// Gives a delivery that a line was handed to who is to have it: who asked for it, the line itself, or another that wants it.
-    pub(super) fn place(&self, line: &Arc<Line>, delivery: Delivery) -> Fate {
-        let agent = &line.agent;
-        let (lines, who) = self
-            .with(&agent.group.tenant, |tenant| {
-                let lines = tenant.groups.get(agent.group.group.as_str()).map(|group| group.lines.clone());
-                let lines = lines.unwrap_or_default();
-                // Where there is but one, it does not matter who asked.
-                let conversation = delivery.event.correlation_id.as_deref().filter(|_| lines.len() > 1);
-                let who = conversation.and_then(|id| tenant.asked().who(id, Instant::now()));
-                (lines, who)
-            })
-            .unwrap_or_default();
-        let is_who = |line: &Line| who.as_deref() == Some(line.agent.agent_id.as_str());
-        let wants = |line: &&Arc<Line>| line.wants(&delivery);
-        let owner = lines.iter().filter(wants).find(|line| is_who(line));
-        let mut others: Vec<_> =
-            lines.iter().filter(wants).filter(|other| !Arc::ptr_eq(other, line)).collect();
-        others.sort_by_cached_key(|line| std::cmp::Reverse(line.gauge().1));
-        let itself = Some(line).filter(wants);
-        let takers: Vec<_> = owner.into_iter().chain(itself).chain(others).collect();
-        if takers.is_empty() {
-            return Fate::Unwanted;
-        }
-        let mut delivery = delivery;
-        for taker in takers {
-            // Whose line is over does not take it any more.
-            match taker.offer(delivery, is_who(taker)) {
-                Ok(()) => {
-                    if !Arc::ptr_eq(taker, line) {
-                        taker.work.notify_one();
-                    }
-                    return Fate::Taken;
-                }
+    pub(super) fn place(&self, line: &Arc<Line>, mut delivery: Delivery) -> Fate {
+        if let Some(owner) = self.owner(line, &delivery) {
+            match owner.offer(delivery, true) {
+                Ok(()) => return Fate::Taken,
+                // It has just left.
                 Err(back) => delivery = back,
             }
         }
-        Fate::TooLate
+        if line.wants(&delivery) {
+            return line.offer(delivery, false).map_or(Fate::TooLate, |()| Fate::Taken);
+        }
+        let agent = &line.agent;
+        let mut others = self.lines(&agent.group.tenant, agent.group.group.as_str());
+        others.retain(|other| other.wants(&delivery));
+        others.sort_by_cached_key(|other| std::cmp::Reverse(other.gauge().1));
+        for other in others {
+            match other.offer(delivery, false) {
+                Ok(()) => return Fate::Taken,
+                Err(back) => delivery = back,
+            }
+        }
+        Fate::Unwanted
+    }
+
+    /// Finds who asked for what is delivered, if it is connected and wants it.
+    fn owner(&self, line: &Line, delivery: &Delivery) -> Option<Arc<Line>> {
+        let conversation = delivery.event.correlation_id.as_deref()?;
+        let agent = &line.agent;
+        let find = |tenant: &Tenant| {
+            let lines = &tenant.groups.get(agent.group.group.as_str())?.lines;
+            if lines.len() == 1 {
+                // It does not matter who asked.
+                return None;
+            }
+            let who = tenant.asked().who(conversation, Instant::now())?;
+            let is_who = |line: &&Arc<Line>| line.agent.agent_id.as_str() == &*who && line.wants(delivery);
+            lines.iter().find(is_who).cloned()
+        };
+        self.with(&agent.group.tenant, find).flatten()
     }
 
     /// Notes who asks for what, and finds what is answered. Asked before the events are published, since an answer that nobody hears of
@@ -251,5 +253,79 @@ impl Publishing for Answers {
                 line.show.notify_one();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use soorma_core::{EventId, Timestamp, Topic};
+    use soorma_ports::{Acks, ConsumerSpec};
+
+    use super::*;
+
+    fn agent(tenant: &TenantId, group: &str, agent_id: &str) -> ExternalAgent {
+        let group = Name::new(group).expect("a name");
+        ExternalAgent {
+            group: ConsumerSpec::new(tenant.clone(), group, [Topic::ActionRequests]),
+            agent_id: Name::new(agent_id).expect("a name"),
+            connection_id: "c".into(),
+            acks: Acks::Implied { settle_after: Duration::from_secs(5) },
+            credit: 1,
+            kinds: None,
+        }
+    }
+
+    fn event(source: &str, conversation: Option<&str>) -> Event {
+        let id = EventId::new("e").expect("a name");
+        let mut event = Event::new(id, source, "done", Timestamp::default(), Topic::ActionResults);
+        event.correlation_id = conversation.map(str::to_owned);
+        event
+    }
+
+    #[test]
+    fn only_members_of_the_senders_group_and_tenant_are_asked_whether_it_is_their_answer() {
+        let roster = Arc::new(Roster::default());
+        let [one, two] = ["one", "two"].map(|tenant| TenantId::new(tenant).expect("a tenant"));
+        let answers = |tenant| roster.publishing(tenant, None, &[event("worker", None)]).is_some();
+        let worker = roster.join(agent(&one, "worker", "w"));
+        let planner = roster.join(agent(&one, "planner", "p"));
+        let explicit = ExternalAgent { acks: Acks::Explicit, ..agent(&two, "worker", "w") };
+        let explicit = roster.join(explicit);
+        assert!(answers(&one) && !answers(&two));
+        drop(worker);
+        assert!(!answers(&one));
+        drop((planner, explicit));
+        assert!(roster.tenants.read().expect("whole").is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_outlives_the_connection_for_an_hour_in_a_bounded_number_of_tenants() {
+        let roster = Arc::new(Roster::default());
+        let remembered = || roster.tenants.read().expect("whole").len();
+        for n in 0..REMEMBERED * 2 {
+            let tenant = TenantId::new(&format!("t-{n}")).expect("a tenant");
+            let seat = roster.join(agent(&tenant, "asker", "a"));
+            assert!(roster.publishing(&tenant, Some("a"), &[event("x", Some("c"))]).is_none());
+            drop(seat);
+        }
+        assert_eq!(remembered(), REMEMBERED);
+        let last = TenantId::new("last").expect("a tenant");
+        let _seat = roster.join(agent(&last, "asker", "a"));
+        tokio::time::advance(KEEP).await;
+        let _other = roster.join(agent(&last, "asker", "b"));
+        assert_eq!(remembered(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_has_failed_is_known_when_it_comes_back() {
+        let roster = Arc::new(Roster::default());
+        let tenant = TenantId::default();
+        for known in [false, true] {
+            let seat = roster.join(agent(&tenant, "worker", "w"));
+            assert_eq!(!seat.line.lock().breaker.is_calm(), known);
+            seat.line.lock().breaker.failed(Instant::now());
+        }
+        let other = roster.join(agent(&tenant, "worker", "x"));
+        assert!(other.line.lock().breaker.is_calm());
     }
 }

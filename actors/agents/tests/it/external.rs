@@ -7,7 +7,7 @@ use soorma_ports::{
     Acks, Bus, Connection, ConsumerSpec, DeadLetterFilter, ExternalAgent, ExternalAgents as _, GroupCommand,
     Kinds, Outgoing, Settle, Ticket,
 };
-use soorma_testkit::{name, tenant};
+use soorma_testkit::{Call, name, tenant};
 use tokio::time::{Instant, timeout};
 
 use super::world::{Seen, World, n, request, settle};
@@ -472,6 +472,20 @@ async fn time_settles_what_an_agent_has_taken() {
     tokio::time::sleep(HOUR).await;
     let group = world.bus.group(&tenant("one"), &name("workers")).await.unwrap();
     assert_eq!(group.behind(), 1, "{group:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_closed_waits_until_all_is_given_back() {
+    let world = World::new().await;
+    let mut agent = world.connect(implied("a")).await;
+    world.requests(0..2).await;
+    assert_eq!(agent.all().await, ids(0..2));
+    world.log.delay(1, Call::Settle, Duration::from_secs(3));
+    let begun = Instant::now();
+    agent.0.close().await;
+    assert_eq!(begun.elapsed().as_secs(), 3);
+    let group = world.bus.group(&tenant("one"), &name("workers")).await.unwrap();
+    assert_eq!((group.in_hand, group.waiting), (0, 2));
 }
 
 #[tokio::test(start_paused = true)]
