@@ -1,6 +1,6 @@
 //! Handing out, in the writer's transaction: what is due again, then what is new.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{CachedStatement, OptionalExtension as _, params};
 use soorma_core::Topic;
 use soorma_ports::DeliveryId;
 
@@ -161,6 +161,7 @@ fn fresh(
     most: usize,
     deliveries: &mut Vec<(DeliveryId, String)>,
 ) -> rusqlite::Result<bool> {
+    let mut taking = Taking::prepare(tx)?;
     let mut parked = 0;
     loop {
         let room = most.saturating_sub(deliveries.len());
@@ -174,7 +175,7 @@ fn fresh(
         let found = look(tx, round, room)?;
         let is_all = found.len() < room;
         for (at, topic) in found {
-            match take(tx, round, at, topic)? {
+            match taking.take(tx, round, at, topic)? {
                 Some(envelope) => {
                     deliveries.push((DeliveryId { topic, position: position(at), attempt: 1 }, envelope));
                 }
@@ -232,40 +233,57 @@ fn look(tx: &mut Tx<'_>, round: Round, most: usize) -> rusqlite::Result<Vec<(i64
     Ok(found)
 }
 
-/// Takes an event from the log, and returns it if it can be handed out: it is parked when another of its key is dealt with,
-/// and after a seek it may be open already.
-fn take(tx: &mut Tx<'_>, round: Round, at: i64, topic: Topic) -> rusqlite::Result<Option<String>> {
-    let envelope: String = tx
-        .connection
-        .prepare_cached("SELECT envelope FROM events WHERE position = ?1")?
-        .query_row([at], |row| row.get(0))?;
-    let key = key_of(tx, round.group, at, &envelope);
-    let is_parked = is_busy(tx, round.group, key)?;
-    let mut insert = tx.connection.prepare_cached(
-        "INSERT INTO deliveries(consumer, position, topic, attempt, state, due_at, set_at, first_at, key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(consumer, position) DO NOTHING",
-    )?;
-    let (state, attempt, due, first_at) =
-        if is_parked { (2, 0, tx.now, None) } else { (1, 1, round.due, Some(tx.wall.micros())) };
-    let inserted = insert.execute(params![
-        round.group,
-        at,
-        topic.number(),
-        attempt,
-        state,
-        due,
-        tx.now,
-        first_at,
-        key
-    ])?;
-    if let Some(group) = tx.state.groups.get_mut(&round.group).filter(|_| inserted > 0) {
+/// The statements that take an event from the log.
+struct Taking<'a> {
+    select: CachedStatement<'a>,
+    insert: CachedStatement<'a>,
+}
+
+impl<'a> Taking<'a> {
+    fn prepare(tx: &Tx<'a>) -> rusqlite::Result<Self> {
+        let select = tx.connection.prepare_cached("SELECT envelope FROM events WHERE position = ?1")?;
+        let insert = tx.connection.prepare_cached(
+            "INSERT INTO deliveries(consumer, position, topic, attempt, state, due_at, set_at, first_at, key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(consumer, position) DO NOTHING",
+        )?;
+        Ok(Self { select, insert })
+    }
+
+    /// Takes an event, and returns it if it can be handed out: it is parked when another of its key is dealt with, and after
+    /// a seek it may be open already.
+    fn take(
+        &mut self,
+        tx: &mut Tx<'_>,
+        round: Round,
+        at: i64,
+        topic: Topic,
+    ) -> rusqlite::Result<Option<String>> {
+        let envelope: String = self.select.query_row([at], |row| row.get(0))?;
+        let key = key_of(tx, round.group, at, &envelope);
+        let is_parked = is_busy(tx, round.group, key)?;
+        let (state, attempt, due, first_at) =
+            if is_parked { (2, 0, tx.now, None) } else { (1, 1, round.due, Some(tx.wall.micros())) };
+        let inserted = self.insert.execute(params![
+            round.group,
+            at,
+            topic.number(),
+            attempt,
+            state,
+            due,
+            tx.now,
+            first_at,
+            key
+        ])?;
+        let Some(group) = tx.state.groups.get_mut(&round.group).filter(|_| inserted > 0) else {
+            return Ok(None);
+        };
         if is_parked {
             group.waiting += 1;
-        } else {
-            group.in_hand += 1;
+            return Ok(None);
         }
+        group.in_hand += 1;
+        Ok(Some(envelope))
     }
-    Ok(if inserted == 0 || is_parked { None } else { Some(envelope) })
 }
 
 /// When a lease ends, or something that waits can be handed out to one who wants these topics.

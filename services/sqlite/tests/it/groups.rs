@@ -93,12 +93,30 @@ async fn a_key_with_too_many_parked_holds_up_the_others_until_it_has_fewer() {
     ack(&member, &first[0]).await;
     let mut got = Vec::new();
     while got.len() < 2 {
-        let woken = tokio::time::timeout(HOUR, others.join_next()).await.expect("both are woken");
+        let woken =
+            tokio::time::timeout(Duration::from_secs(60), others.join_next()).await.expect("both are woken");
         got.extend(woken.unwrap().unwrap().unwrap());
     }
     let mut got = ids(&got);
     got.sort_unstable();
     assert_eq!(got, ["cold0", "hot1"]);
+}
+
+#[tokio::test]
+async fn who_waits_behind_too_many_retries_is_called_when_there_are_fewer() {
+    let world = World::new(SqliteLogConfig::default());
+    let many = ConsumerSpec { max_unsettled: 20_000, ..spec("workers") };
+    let member = world.log.consumer(many).await.unwrap();
+    append(&world, "p", 10_001).await;
+    let held = next(&member, 10_000).await;
+    assert_eq!(held.len(), 10_000);
+    let retry = || Settle::Retry { after: HOUR, cause: "the model is away".into() };
+    member.settle(held.iter().map(|delivery| (delivery.id, retry())).collect()).await.unwrap();
+    let mut waits = waiting(&world, vec![member.clone()]).await;
+    // Its old holder has done it after all.
+    ack(&member, &held[0]).await;
+    let woken = tokio::time::timeout(Duration::from_secs(60), waits.join_next()).await.expect("it is called");
+    assert_eq!(ids(&woken.unwrap().unwrap().unwrap()), ["p10000"]);
 }
 
 #[tokio::test]
