@@ -46,7 +46,8 @@ use crate::writer::{Kind, Start, Tx, Writer};
 ///
 /// An append, and what is done with dead letters and groups, is synced to the disk before it is answered. Hand-outs and
 /// settlements are written before they are answered, and synced with the next append: they survive the end of the
-/// process at any moment; after a power cut the last of them may be undone, and those events are handed out again.
+/// process at any moment; after a power cut the last of them may be undone, and those events are handed out again. What has
+/// made a dead letter is synced, with the event that tells of it.
 ///
 /// The work in hand of a former process is due at once when the log is opened, since only one process has it.
 /// Dropping the last handle, those of consumers included, commits what was accepted and ends the threads.

@@ -88,7 +88,7 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
     // 4,096 pages (16 MB): four times the default, since at 30,000 events a second that would be a checkpoint every 100 ms.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 4_096, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 * 1_024 * 1_024, |_| Ok(()))?;
-    // The writer has some thirty statements.
+    // The writer has some fifty statements.
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 use soorma_core::{Name, TenantId};
 use soorma_ports::{EventLogError, GroupCommand, GroupKey, Start};
 
-use super::group::{group_id, parsed};
+use super::group::{Group, group_id, parsed};
 use super::read::within;
 use crate::error::Failure;
 use crate::numbers::signed;
@@ -83,7 +83,7 @@ fn remove(tx: &mut Tx<'_>, id: i64) -> rusqlite::Result<()> {
 
 /// Removes the groups that nobody has used for as long as they say, and that have no dead letters.
 pub(super) fn expire(tx: &mut Tx<'_>) -> rusqlite::Result<Vec<GroupKey>> {
-    let is_idle = |(id, group): &(&i64, &super::group::Group)| {
+    let is_idle = |(id, group): &(&i64, &Group)| {
         // Who waits for events asks for them all the while.
         group.is_idle(tx.now) && !tx.state.signals.is_asked_for(**id)
     };

@@ -9,7 +9,7 @@ use soorma_core::{Cursor, Name, Position, TenantId, Topic};
 use soorma_ports::{Settle, Start};
 use soorma_testkit::{name, tenant};
 
-/// One more than there are in the table would find something else: dead letters are told of on `system-events`.
+/// The last one is where dead letters are told of.
 pub(super) const TOPICS: [Topic; 4] =
     [Topic::ActionRequests, Topic::BusinessFacts, Topic::TaskEvents, Topic::SystemEvents];
 /// All durations are multiples of this, and what a case takes in real time is far less: so nothing falls due in
