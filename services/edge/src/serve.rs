@@ -66,11 +66,15 @@ pub async fn serve(
     }
 }
 
-/// Has the kernel cut a connection whose peer takes nothing, at twice the time after which we give up on it: who reads again in between
-/// learns why the stream has ended.
+/// How long a peer that takes nothing is kept at least: who reads again in time learns why its stream has ended.
+#[cfg(target_os = "linux")]
+const CUT_OFF_AFTER: Duration = Duration::from_secs(10);
+
+/// Has the kernel cut a connection whose peer takes nothing, at twice the time after which we give up on it.
 #[cfg(target_os = "linux")]
 fn cut_off(socket: &TcpStream, stall_after: Duration) -> io::Result<()> {
-    socket2::SockRef::from(socket).set_tcp_user_timeout(Some(stall_after.saturating_mul(2)))
+    socket2::SockRef::from(socket)
+        .set_tcp_user_timeout(Some(stall_after.saturating_mul(2).max(CUT_OFF_AFTER)))
 }
 
 /// Elsewhere a connection whose peer takes nothing stays until the peer is gone; it costs the node a socket.

@@ -56,8 +56,7 @@ async fn a_reader_that_pauses_for_less_than_it_may_loses_nothing_and_goes_on() {
 
 #[tokio::test]
 async fn a_reader_that_pauses_for_longer_is_told_where_to_resume_and_loses_nothing() {
-    // Long enough that the client reads again before the kernel gives up on it, at twice that.
-    let config = Config { stall_after: Duration::from_secs(3), ..Config::default() };
+    let config = Config { stall_after: Duration::from_millis(500), ..Config::default() };
     let server = Server::with(config).await;
     let mut slow = server.stream(QUERY).await;
     publish(&server, 0..3_000).await;
@@ -79,7 +78,7 @@ async fn a_reader_that_pauses_for_longer_is_told_where_to_resume_and_loses_nothi
 #[tokio::test]
 async fn a_member_that_pauses_for_longer_is_told_so_and_its_events_go_to_others() {
     let config = Config {
-        stall_after: Duration::from_secs(3),
+        stall_after: Duration::from_millis(500),
         settle_after: HOUR,
         ack_within: HOUR,
         stream_credit: 3_000,
