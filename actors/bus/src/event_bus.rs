@@ -133,6 +133,10 @@ impl Bus for EventBus {
         Ok(self.log.groups(reach, after, limit).await?)
     }
 
+    async fn count_groups(&self, tenant: &TenantId) -> Result<u64, Error> {
+        Ok(self.log.count_groups(tenant).await?)
+    }
+
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<GroupStatus, Error> {
         self.log.group(tenant, group).await?.ok_or_else(|| no_group(group))
     }

@@ -42,6 +42,9 @@ pub trait Bus: Send + Sync + std::fmt::Debug + 'static {
         limit: usize,
     ) -> Result<Vec<GroupStatus>, Error>;
 
+    /// Returns how many groups a tenant has.
+    async fn count_groups(&self, tenant: &TenantId) -> Result<u64, Error>;
+
     /// Returns how a group is; `not_found` where there is none.
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<GroupStatus, Error>;
 

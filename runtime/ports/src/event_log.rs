@@ -79,6 +79,9 @@ pub trait EventLog: Send + Sync + std::fmt::Debug + 'static {
         limit: usize,
     ) -> Result<Vec<GroupStatus>, EventLogError>;
 
+    /// Returns how many groups a tenant has.
+    async fn count_groups(&self, tenant: &TenantId) -> Result<u64, EventLogError>;
+
     /// Returns how a group is (clause 9).
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError>;
 

@@ -175,6 +175,10 @@ impl EventLog for FaultyLog {
         self.plan.run(Call::Groups, self.inner.groups(reach, after, limit)).await
     }
 
+    async fn count_groups(&self, tenant: &TenantId) -> Result<u64, EventLogError> {
+        self.plan.run(Call::Groups, self.inner.count_groups(tenant)).await
+    }
+
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
         self.plan.run(Call::Groups, self.inner.group(tenant, group)).await
     }

@@ -140,6 +140,10 @@ impl EventLog for MemoryLog {
         self.shared.with(|state, _| Ok(state.list_groups(reach, after, limit)))
     }
 
+    async fn count_groups(&self, tenant: &TenantId) -> Result<u64, EventLogError> {
+        self.shared.with(|state, _| Ok(state.count_groups(tenant)))
+    }
+
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
         self.shared.with(|state, _| Ok(state.group(&(tenant.clone(), group.clone()))))
     }

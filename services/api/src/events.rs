@@ -122,7 +122,7 @@ pub struct StreamQuery {
     /// How many unsettled events the member has at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit: Option<usize>,
-    /// Where the group starts if it is new: `now`, `earliest`, or a position.
+    /// Where the group starts if it is new, or where a live stream begins: `now`, `earliest`, or a position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
     /// What events of the group that are to stay in order have in common: `plan_id`, `session_id`, `data.<field>`, ….

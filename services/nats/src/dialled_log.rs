@@ -81,16 +81,16 @@ impl DialledLog {
                 Ok(())
             }
             Err(error) => {
-                let mut dialled = self.dialled();
-                // Once for each reason, not for each try.
-                if !matches!(&*dialled, Dialled::Refused(before) if *before == error) {
-                    if is_for_good(&error) {
+                let before = std::mem::replace(&mut *self.dialled(), Dialled::Refused(error.clone()));
+                // Once for each reason, not for each try; a refusal of the first try is for the caller to say.
+                match before {
+                    Dialled::Refused(before) if before == error => {}
+                    Dialled::NotYet if is_for_good(&error) => {}
+                    _ if is_for_good(&error) => {
                         tracing::error!(%error, "nats refuses the event log, trying again now and then");
-                    } else {
-                        tracing::warn!(%error, "nats does not answer, trying again");
                     }
+                    _ => tracing::warn!(%error, "nats does not answer, trying again"),
                 }
-                *dialled = Dialled::Refused(error.clone());
                 Err(error)
             }
         }
@@ -165,6 +165,10 @@ impl EventLog for DialledLog {
         limit: usize,
     ) -> Result<Vec<GroupStatus>, EventLogError> {
         self.log()?.groups(reach, after, limit).await
+    }
+
+    async fn count_groups(&self, tenant: &TenantId) -> Result<u64, EventLogError> {
+        self.log()?.count_groups(tenant).await
     }
 
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {

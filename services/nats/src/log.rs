@@ -185,6 +185,10 @@ impl EventLog for NatsLog {
         self.shared.core.groups(reach, after, limit).await
     }
 
+    async fn count_groups(&self, tenant: &TenantId) -> Result<u64, EventLogError> {
+        self.shared.core.count_groups(tenant).await
+    }
+
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
         self.shared.core.group(tenant, group).await
     }

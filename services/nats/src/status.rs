@@ -43,6 +43,11 @@ impl Core {
         Ok(groups)
     }
 
+    pub(crate) async fn count_groups(&self, tenant: &TenantId) -> Result<u64, EventLogError> {
+        let keys = self.group_keys(&Reach::Tenant(tenant.clone())).await?;
+        Ok(u64::try_from(keys.len()).unwrap_or(u64::MAX))
+    }
+
     pub(crate) async fn group(
         &self,
         tenant: &TenantId,

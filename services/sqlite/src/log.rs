@@ -172,6 +172,11 @@ impl EventLog for SqliteLog {
         self.readers.read(move |connection| status::list(connection, &reach, after.as_ref(), limit)).await
     }
 
+    async fn count_groups(&self, tenant: &TenantId) -> Result<u64, EventLogError> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| Ok(status::how_many(connection, &tenant)?)).await
+    }
+
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
         let (tenant, group) = (tenant.clone(), group.clone());
         self.readers.read(move |connection| status::one(connection, &tenant, &group)).await

@@ -253,6 +253,10 @@ impl State {
         self.groups.get(key).map(|group| self.status(key, group))
     }
 
+    pub(super) fn count_groups(&self, tenant: &TenantId) -> u64 {
+        u64::try_from(self.groups_of(tenant).count()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn list_groups(
         &self,
         reach: &Reach,

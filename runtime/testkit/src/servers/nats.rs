@@ -89,6 +89,12 @@ impl NatsServer {
         &self.url
     }
 
+    /// Returns where it is monitored over HTTP, if it was started with `-m`, as in `NatsServer::start(&["-m", "-1"])`.
+    pub fn monitor(&self) -> Option<std::net::SocketAddr> {
+        let ports: serde_json::Value = serde_json::from_str(&self.process.as_ref()?.ports).ok()?;
+        ports["monitoring"][0].as_str()?.trim_start_matches("http://").parse().ok()
+    }
+
     /// Ends it as `kill -9` does.
     pub fn kill(&mut self) {
         if let Some(process) = self.process.take() {

@@ -24,7 +24,7 @@ pub struct StreamRequest {
     pub agent_name: Option<String>,
     /// Where to resume from; now where there is nothing. Not for members of groups.
     pub after: Option<Cursor>,
-    /// Where the group starts if it is new; now where nothing is said.
+    /// Where the group starts if it is new, or where a live stream begins; now where nothing is said.
     pub start: Option<Start>,
     /// What events of the group that are to stay in order have in common.
     pub key: Option<PartitionKey>,

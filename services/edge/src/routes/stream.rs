@@ -2,6 +2,8 @@
 
 pub(crate) mod ask;
 
+use std::collections::BTreeSet;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -9,9 +11,9 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use soorma_api::{Connected, Connection, ConnectionRef, Problem, StreamQuery, frame as name, media};
-use soorma_core::{Error, ErrorCode, Name, Scope, TenantId, Topic};
+use soorma_core::{Error, ErrorCode, Name, Position, Scope, TenantId, Topic};
 use soorma_ports::{
-    Acks, ConsumerSpec, EventLogError, ExternalAgent, Kinds, Reach, Subscriber, Subscription,
+    Acks, ConsumerSpec, EventLogError, ExternalAgent, Kinds, Start, Subscriber, Subscription,
 };
 
 use crate::app::{App, Shared};
@@ -63,9 +65,17 @@ pub(crate) async fn open(
             let agent = agent(&app, &scope, member, topics, agent_id, &connection, kinds);
             member_body(app, agent, connection, &connected, place).await?
         }
-        What::Live { after } => {
-            let subscription =
-                Subscription { tenant: scope.tenant, topics: topics.into_iter().collect(), after };
+        What::Live { from } => {
+            let topics: BTreeSet<Topic> = topics.into_iter().collect();
+            let (after, kept) = match from {
+                Start::Now => (None, false),
+                Start::Earliest => (Some(topics.iter().map(|topic| (*topic, Position(0))).collect()), true),
+                Start::After(cursor) => (Some(cursor), false),
+            };
+            let mut subscription = Subscription { tenant: scope.tenant, topics, after };
+            if kept {
+                to_earliest(&app, &mut subscription).await?;
+            }
             live_body(app, subscription, kinds, connection, &connected, place).await?
         }
     };
@@ -162,13 +172,11 @@ fn agent(
 
 /// Refuses a group that is not there yet to a tenant that has as many as it may.
 async fn may_make(app: &App, tenant: &TenantId, group: &Name) -> Result<(), Error> {
-    match app.bus().group(tenant, group).await {
-        Err(error) if error.code == ErrorCode::NotFound => {}
-        known => return known.map(drop),
-    }
     let most = app.config().max_groups_per_tenant;
-    let groups = app.bus().groups(&Reach::Tenant(tenant.clone()), None, most).await?;
-    if groups.len() >= most {
+    if app.bus().count_groups(tenant).await? < u64::try_from(most).unwrap_or(u64::MAX) {
+        return Ok(());
+    }
+    if app.bus().group(tenant, group).await.is_err_and(|error| error.code == ErrorCode::NotFound) {
         let message = format!(
             "this tenant has {most} groups, which is all it may; remove one that is not needed (DELETE /v1/groups/{{name}})"
         );
@@ -183,6 +191,19 @@ async fn subscribe(app: &App, subscription: Subscription) -> Result<Box<dyn Subs
         Err(error @ EventLogError::Gone { .. }) => Err(gone(app, subscription, error).await.into()),
         Err(error) => Err(Error::from(error).into()),
     }
+}
+
+/// Moves a subscription to what is still kept.
+async fn to_earliest(app: &App, subscription: &mut Subscription) -> Result<(), Error> {
+    for _ in Topic::ALL {
+        match app.bus().subscribe(subscription.clone()).await {
+            Err(EventLogError::Gone { topic, before_first, .. }) => {
+                subscription.after.get_or_insert_default().advance(topic, before_first);
+            }
+            opened => return Ok(opened.map(drop)?),
+        }
+    }
+    Ok(())
 }
 
 /// Says from where the stream can be resumed; each topic may have its own earliest position.

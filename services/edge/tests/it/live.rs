@@ -9,7 +9,7 @@ use soorma_edge::Config;
 use soorma_testkit::MemoryLog;
 
 use super::server::{Server, number, numbered, work};
-use super::sse::Stream;
+use super::sse::{Frame, Stream};
 
 const ALL: &str = "topics=*&agent_id=a";
 
@@ -269,4 +269,21 @@ async fn a_reader_that_does_not_read_loses_nothing_and_holds_up_nobody() {
         assert_eq!(fast.ids(1).await, [format!("e{n}")]);
     }
     assert_eq!(slow.ids(400).await, numbered(0..400));
+}
+
+#[tokio::test]
+async fn a_live_stream_may_begin_with_the_earliest_that_is_kept() {
+    let keep_five = |clock: Arc<dyn soorma_ports::Clock>| MemoryLog::with_retention(clock, Duration::MAX, 5);
+    let server = Server::over(Config::default(), soorma_bus::Config::default(), keep_five).await;
+    for n in 0..8 {
+        server.publish(work(&format!("e{n}"))).await;
+    }
+    let mut kept = server.stream(&format!("{ALL}&start=earliest")).await;
+    let shown = kept.events(5).await;
+    assert_eq!(shown.iter().map(Frame::event_id).collect::<Vec<_>>(), numbered(3..8));
+    // A browser that connects again sends the same address, and the place that it was shown.
+    let place = shown[3].id.as_deref().expect("a place");
+    let resumed = [("x-tenant-id", "one"), ("last-event-id", place)];
+    let mut stream = Stream::open(server.address, &format!("{ALL}&start=earliest"), &resumed).await;
+    assert_eq!(stream.ids(1).await, numbered(7..8));
 }

@@ -34,6 +34,15 @@ pub(super) fn one(
     Ok(found.map(|found| status(connection, found)).transpose()?)
 }
 
+pub(super) fn how_many(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<u64> {
+    let count = connection
+        .prepare_cached(
+            "SELECT count(*) FROM consumers WHERE tenant = (SELECT id FROM tenants WHERE name = ?1)",
+        )?
+        .query_row([tenant.as_str()], |row| row.get(0))?;
+    Ok(unsigned(count))
+}
+
 pub(super) fn list(
     connection: &Connection,
     reach: &Reach,

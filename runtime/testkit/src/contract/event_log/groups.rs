@@ -68,6 +68,8 @@ pub(super) async fn groups_are_listed_by_tenant_and_name<H: EventLogHarness>(h: 
     assert_eq!(names(log.groups(&acme, Some(&after), 2).await.unwrap()), ["acme/c"]);
     let all = log.groups(&Reach::Platform, Some(&after), 10).await.unwrap();
     assert_eq!(names(all), ["acme/c", "globex/b"]);
+    assert_eq!(log.count_groups(&tenant("acme")).await, Ok(3));
+    assert_eq!(log.count_groups(&tenant("initech")).await, Ok(0));
     let none = Reach::Tenant(tenant("initech"));
     assert_eq!(log.groups(&none, None, 10).await, Ok(vec![]));
 }

@@ -24,8 +24,8 @@ pub(crate) struct Ask {
 
 #[derive(Debug)]
 pub(crate) enum What {
-    /// A live stream.
-    Live { after: Option<Cursor> },
+    /// A live stream, from some place on.
+    Live { from: Start },
     /// A member of a group.
     Member(Member),
 }
@@ -51,7 +51,13 @@ impl Ask {
         let what = match group {
             None => {
                 for_members_only(asked)?;
-                What::Live { after: read_cursor(headers, asked)? }
+                // A position that was shown goes before: a browser sends it with the same address when it connects again.
+                let from = match (read_cursor(headers, asked)?, asked.start.as_deref()) {
+                    (Some(cursor), _) => Start::After(cursor),
+                    (None, Some(start)) => read_start("query", "start", start)?,
+                    (None, None) => Start::Now,
+                };
+                What::Live { from }
             }
             Some(group) => What::Member(member(group, asked, config)?),
         };
@@ -64,7 +70,6 @@ fn for_members_only(asked: &StreamQuery) -> Result<(), Refusal> {
         ("ack", asked.ack.is_some()),
         ("lease_ms", asked.lease_ms.is_some()),
         ("credit", asked.credit.is_some()),
-        ("start", asked.start.is_some()),
         ("partitionkey", asked.partitionkey.is_some()),
     ] {
         if given {
@@ -121,7 +126,10 @@ pub(crate) fn read_start(part: &str, field: &str, text: &str) -> Result<Start, R
         "now" => Ok(Start::Now),
         "earliest" => Ok(Start::Earliest),
         place => place.parse().map(Start::After).map_err(|_| {
-            let message = format!("{field} must be now, earliest, or a position such as action-requests=7");
+            let shown: String = text.chars().take(100).collect();
+            let message = format!(
+                "{field} must be now, earliest, or a position such as action-requests=7, not '{shown}'"
+            );
             let errors = vec![Violation {
                 rule: "value_error".into(),
                 loc: vec![part.into(), field.into()],
@@ -253,7 +261,7 @@ mod tests {
             (StreamQuery { agent_name: None, ..explicit() }, "ack", "agent_name"),
             (StreamQuery { lease_ms: Some(2_000), ..live() }, "lease_ms", "agent_name"),
             (StreamQuery { credit: Some(1), ..live() }, "credit", "agent_name"),
-            (StreamQuery { start: some("now"), ..live() }, "start", "agent_name"),
+            (StreamQuery { start: some("yesterday"), ..live() }, "start", "not 'yesterday'"),
             (StreamQuery { partitionkey: some("plan_id"), ..live() }, "partitionkey", "agent_name"),
             (StreamQuery { ack: some("auto"), ..explicit() }, "ack", "explicit"),
             (StreamQuery { lease_ms: Some(2_000), ..implied() }, "lease_ms", "ack=explicit"),
