@@ -5,6 +5,8 @@ pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod events;
+mod platform;
+pub(crate) mod serve;
 pub(crate) mod tree;
 
 use crate::print::Printer;

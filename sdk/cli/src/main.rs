@@ -31,11 +31,13 @@ struct Cli {
 enum Command {
     /// Run the platform on this machine: no token, no server to install, data in one folder.
     Dev(commands::dev::Args),
+    /// Run the platform beside its servers: the event log on NATS JetStream.
+    Serve(commands::serve::Args),
     /// Count the words of a folder with supervised agents; with --chaos, while they are made to fail.
     Demo(commands::demo::Args),
     /// Show the supervision tree of a running platform, live.
     Tree(commands::tree::Args),
-    /// Publish events, or watch them come.
+    /// Publish events, watch them come, read them again, and see who works through them.
     #[command(subcommand)]
     Events(commands::events::Command),
     /// Look at events that no agent could deal with, and give them back or drop them.
@@ -69,6 +71,7 @@ fn main() -> std::process::ExitCode {
 async fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
     match command {
         Command::Dev(args) => commands::dev::run(args, printer).await,
+        Command::Serve(args) => commands::serve::run(args, printer).await,
         Command::Demo(args) => commands::demo::run(args, printer).await,
         Command::Tree(args) => commands::tree::run(args, printer).await,
         Command::Events(command) => commands::events::run(command, printer).await,

@@ -10,8 +10,11 @@ mod it {
     mod dead_letters;
     mod demo;
     mod full_disk;
+    mod gremlin;
+    mod groups;
     mod kill;
     mod refusals;
+    mod serve;
     mod startup;
     mod stop;
 }

@@ -1,8 +1,11 @@
 //! `soorma dlq`: dead letters.
 
+use std::time::Duration;
+
 use clap::Subcommand;
-use soorma::api::{DeadLetterQuery, Handled, Selection};
-use soorma::{Error, ErrorCode};
+use indicatif::{ProgressBar, ProgressStyle};
+use soorma::api::{DeadLetterQuery, GroupQuery, Handled, Selection};
+use soorma::{Client, Error, ErrorCode};
 
 use crate::connection::Connection;
 use crate::print::Printer;
@@ -29,8 +32,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
-    /// Give them back to their groups, to be tried again from the first attempt.
-    Redrive(Chosen),
+    /// Give them back to their groups, oldest first, to be tried again from the first attempt.
+    Redrive {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// With --all, at most so many in a second, so that who could not deal with them is not flooded.
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        rate: u32,
+    },
     /// Drop them for good.
     Discard(Chosen),
 }
@@ -43,6 +52,9 @@ pub(crate) struct Which {
     /// Those of one topic.
     #[arg(long)]
     topic: Option<String>,
+    /// Those of one event type.
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -66,7 +78,14 @@ impl Chosen {
         }
         let ids = (!self.all).then_some(self.ids);
         Ok((
-            Selection { ids, all: self.all, group: self.which.group, topic: self.which.topic },
+            Selection {
+                ids,
+                all: self.all,
+                group: self.which.group,
+                topic: self.which.topic,
+                kind: self.which.kind,
+                ..Selection::default()
+            },
             self.connection,
         ))
     }
@@ -75,7 +94,8 @@ impl Chosen {
 pub(crate) async fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
     match command {
         Command::List { which, limit, after, connection } => {
-            let query = DeadLetterQuery { group: which.group, topic: which.topic, after, limit: Some(limit) };
+            let Which { group, topic, kind } = which;
+            let query = DeadLetterQuery { group, topic, kind, after, limit: Some(limit) };
             let page = connection.client()?.dead_letters(&query).await?;
             if printer.is_json() {
                 return printer.object(&page);
@@ -116,13 +136,79 @@ pub(crate) async fn run(command: Command, printer: Printer) -> anyhow::Result<()
             }
             printer.line(&serde_json::to_string_pretty(&letter.event)?)
         }
-        Command::Redrive(chosen) => {
+        Command::Redrive { chosen, rate } => {
             let (selection, connection) = chosen.selection()?;
-            said(printer, "gave back", connection.client()?.redrive(&selection).await?)
+            let client = connection.client()?;
+            let verb = async |some: &Selection| client.redrive(some).await;
+            said(printer, "gave back", handle(printer, &client, selection, Some(rate), verb).await?)
         }
         Command::Discard(chosen) => {
             let (selection, connection) = chosen.selection()?;
-            said(printer, "dropped", connection.client()?.discard(&selection).await?)
+            let client = connection.client()?;
+            let verb = async |some: &Selection| client.discard(some).await;
+            said(printer, "dropped", handle(printer, &client, selection, None, verb).await?)
+        }
+    }
+}
+
+/// How many parts a second of redriving has at most: smaller ones are smoother.
+const PARTS: u32 = 10;
+
+/// Deals with what is selected: at once where ids are named, else piece by piece, with progress, so many in a second.
+async fn handle(
+    printer: Printer,
+    client: &Client,
+    mut selection: Selection,
+    rate: Option<u32>,
+    verb: impl AsyncFn(&Selection) -> Result<Handled, Error>,
+) -> anyhow::Result<Handled> {
+    if !selection.all {
+        return Ok(verb(&selection).await?);
+    }
+    let parts = rate.map_or(PARTS, |rate| rate.min(PARTS));
+    let at_once = rate.map_or(u32::MAX, |rate| rate.div_ceil(parts));
+    selection.limit = Some(usize::try_from(at_once).unwrap_or(usize::MAX).min(Selection::MAX_IDS));
+    let bar = ProgressBar::new(how_many(client, &selection).await?);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} dead letters  {per_sec}")?);
+    if printer.is_json() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    let mut all = Handled::default();
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / parts);
+    loop {
+        pace.tick().await;
+        let some = verb(&selection).await?;
+        all.count += some.count;
+        all.ids.extend(some.ids);
+        bar.set_position(u64::try_from(all.count).unwrap_or(u64::MAX));
+        match some.next {
+            Some(next) => selection.after = Some(next),
+            None => break,
+        }
+        if rate.is_none() {
+            pace.reset_immediately();
+        }
+    }
+    bar.finish_and_clear();
+    Ok(all)
+}
+
+/// Returns about how many dead letters there are; a narrower selection has fewer.
+async fn how_many(client: &Client, selection: &Selection) -> Result<u64, Error> {
+    if let Some(group) = &selection.group {
+        return match client.group(group).await {
+            Ok(group) => Ok(group.dead_letters),
+            Err(error) if error.code == ErrorCode::NotFound => Ok(0),
+            Err(error) => Err(error),
+        };
+    }
+    let (mut sum, mut after) = (0, None);
+    loop {
+        let page = client.groups(&GroupQuery { after, limit: Some(100) }).await?;
+        sum += page.groups.iter().map(|group| group.dead_letters).sum::<u64>();
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(sum),
         }
     }
 }

@@ -23,7 +23,7 @@ fn the_tree_is_a_plain_table_or_one_json_value() {
     let table = place.run(&["tree", "--url", &dev.url]).ok();
     assert!(table.starts_with("CHILD  "), "{table}");
     for row in
-        ["root (rest_for_one) ", "├─ bus (rest_for_one) ", "│     ├─ action-requests  ", "   └─ listener  "]
+        ["root (rest_for_one) ", "├─ bus (rest_for_one) ", "│  │  ├─ action-requests  ", "   └─ listener  "]
     {
         assert!(table.contains(row), "{row:?} is not in\n{table}");
     }

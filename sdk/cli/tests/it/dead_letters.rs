@@ -1,5 +1,7 @@
 //! Events that a group gave up: they are shown, given back, dropped, and never lost.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::{Value, json};
 use soorma::{Client, Event, EventId, Frame, StreamRequest, Topic};
 
@@ -7,11 +9,14 @@ use super::place::{Dev, PATIENCE, Place, Running, event};
 
 /// Takes the next event as a member of the group, and dies of it.
 async fn die_of_the_next(client: &Client) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let member = StreamRequest {
         topics: [Topic::ActionRequests].into(),
-        agent_id: "worker-1".into(),
+        // As of a process that was started anew: one of the same name would be given less and less to die of.
+        agent_id: format!("worker-{}", NEXT.fetch_add(1, Ordering::Relaxed)),
         agent_name: Some("worker".into()),
         after: None,
+        ..StreamRequest::default()
     };
     let mut stream = client.stream(&member).await.unwrap();
     let next = async {
@@ -65,6 +70,7 @@ async fn an_event_that_kills_its_members_is_shown_given_back_and_dropped() {
         agent_id: "worker-0".into(),
         agent_name: Some("worker".into()),
         after: None,
+        ..StreamRequest::default()
     };
     assert_eq!(client.stream(&joined).await.unwrap().next().await.unwrap(), Some(Frame::Connected));
     for (n, id) in [(1, "poison"), (2, "venom"), (3, "arsenic")] {
@@ -94,7 +100,7 @@ async fn an_event_that_kills_its_members_is_shown_given_back_and_dropped() {
 
     assert_eq!(
         dlq(&["redrive", &of(0), "--json"]).json(),
-        json!({ "count": 1, "ids": [all[0]["id"]], "missing": [] })
+        json!({ "count": 1, "ids": [all[0]["id"]], "missing": [], "next": null })
     );
     assert_eq!(dlq(&["discard", &of(1)]).ok(), "dropped 1 dead letter\n");
     assert_eq!(letters(&place, &dev, &[]), all[2..]);
@@ -127,6 +133,8 @@ async fn an_event_that_kills_its_members_is_shown_given_back_and_dropped() {
     let dlq = |args: &[&str]| place.run(&[&["dlq"], args, &["--url", &dev.url]].concat());
     assert_eq!(letters(&place, &dev, &[]), all[2..]);
     assert_eq!(dlq(&["discard", "--all", "--topic", "plan-events"]).ok(), "dropped 0 dead letters\n");
+    assert_eq!(dlq(&["discard", "--all", "--type", "no.such"]).ok(), "dropped 0 dead letters\n");
+    assert_eq!(dlq(&["redrive", "--all", "--rate", "0"]).code, Some(2), "no rate at all would have no end");
     assert_eq!(dlq(&["discard", "--all", "--group", "worker"]).ok(), "dropped 1 dead letter\n");
     assert_eq!(dlq(&["list"]).ok(), "no dead letters\n");
 }
@@ -145,7 +153,10 @@ fn one_that_is_not_there_is_said_to_be_missing() {
         assert_eq!((done.code, done.out.as_str()), (Some(3), printed));
         assert!(done.err.contains("no dead letter 7, 8; list them"), "{done:?}");
         let done = dlq(&[verb, "7", "--json"]);
-        assert_eq!(super::place::json(&done.out), json!({ "count": 0, "ids": [], "missing": [7] }));
+        assert_eq!(
+            super::place::json(&done.out),
+            json!({ "count": 0, "ids": [], "missing": [7], "next": null })
+        );
         assert_eq!(super::place::json(&done.err)["code"], "not_found");
     }
     assert!(dlq(&["list", "--topic", "orders"]).failed(2).contains("'orders'"));

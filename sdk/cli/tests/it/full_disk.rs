@@ -88,7 +88,8 @@ fn a_full_disk_refuses_loses_nothing_and_goes_on_when_there_is_room() {
     assert_eq!(dev.get("/readyz").status, 503);
     assert_eq!(dev.get("/livez").status, 200);
     assert_eq!(read(&place, &dev, answered.len()), answered, "what was answered is read from the full disk");
-    let said = place.run(&["events", "publish", "a.b", "--url", &dev.url]).failed(7);
+    let data = json!({ "filler": "x".repeat(8_000) }).to_string();
+    let said = place.run(&["events", "publish", "a.b", "--data", &data, "--url", &dev.url]).failed(7);
     assert!(said.contains("has no room") && said.contains("Free some space"), "{said}");
 
     // Others free some space; nobody restarts anything.

@@ -95,6 +95,7 @@ fn group() -> StreamRequest {
         agent_id: "worker-1".into(),
         agent_name: Some(GROUP.into()),
         after: None,
+        ..StreamRequest::default()
     }
 }
 
@@ -123,6 +124,7 @@ fn from_the_beginning(topics: &[Topic]) -> StreamRequest {
         agent_id: "reader".into(),
         agent_name: None,
         after: Some(after),
+        ..StreamRequest::default()
     }
 }
 

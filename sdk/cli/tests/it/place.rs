@@ -87,6 +87,19 @@ impl Running {
         Self::over(piped.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
+    /// Starts a process that lives as long as this holds its standard input; what it says is the test's own.
+    pub(crate) fn alive(mut command: Command) -> Self {
+        let child =
+            command.stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { child, out: mpsc::channel().1, err: None }
+    }
+
+    /// Ends it, as the machine's end would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Gives a process something to read.
     pub(crate) fn reading(mut command: Command, input: &str) -> Self {
         use std::io::Write as _;

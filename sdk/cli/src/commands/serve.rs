@@ -1,0 +1,63 @@
+//! `soorma serve`: the platform beside its servers.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use soorma::config::Config;
+
+use super::config::Layers;
+use super::platform;
+use crate::print::{Printer, Tone};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The NATS servers that keep the event log, with commas between them; without any it is kept in the data folder. A user, token or
+    /// credentials file is better given by configuration or environment: arguments can be seen by others on the machine.
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+    /// The folder that holds the data that no server keeps [default: ./.soorma].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen, on this machine only as long as there are no tokens; port 0 takes a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    #[command(flatten)]
+    layers: Layers,
+}
+
+pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
+    let mut flags = Vec::new();
+    let data = args.data.map(|data| data.display().to_string());
+    for (key, value) in [("nats.servers", args.nats), ("node.data", data), ("edge.listen", args.listen)] {
+        flags.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    let loaded = args.layers.load(flags)?;
+    // As it is shown: without a password.
+    let servers = loaded.rows.iter().find(|row| row.path == "nats.servers").map(|row| row.value.clone());
+    let config = loaded.config;
+    let at = place(&config, servers.unwrap_or_default());
+    platform::run(config, printer, |url| greet(printer, url, &at)).await
+}
+
+/// Where the events are.
+fn place(config: &Config, servers: String) -> String {
+    match config.nats.servers {
+        Some(_) => format!("{servers} (streams {}-*)", config.nats.prefix),
+        None => config.node.data.display().to_string(),
+    }
+}
+
+fn greet(printer: Printer, url: &str, at: &str) -> anyhow::Result<()> {
+    if printer.is_json() {
+        return printer.object(&json!({ "url": url, "events": at, "pid": std::process::id() }));
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    printer.line(&format!(
+        "soorma {version} serves\n  \
+           listens on  {}   {}\n  \
+           events on   {at}\n\
+         {url}/readyz says whether it takes work; SIGTERM or Ctrl-C stops it in order",
+        printer.tone(Tone::Good, url),
+        printer.tone(Tone::Quiet, "this machine only: nobody is asked for a token yet"),
+    ))
+}

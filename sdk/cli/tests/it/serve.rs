@@ -1,0 +1,67 @@
+//! `soorma serve` beside a NATS server.
+
+use serde_json::json;
+use soorma_testkit::servers::NatsServer;
+
+use super::place::{Dev, Place, Running, event};
+
+fn serve(place: &Place, args: &[&str]) -> Dev {
+    let all = [&["serve", "--json", "--listen", "127.0.0.1:0"], args].concat();
+    Dev::started(Running::start(place.command(&all))).unwrap_or_else(|done| panic!("{done:?}"))
+}
+
+#[test]
+fn events_outlive_the_platform_on_the_server_and_no_folder_is_made() {
+    let server = NatsServer::start(&[]);
+    let place = Place::new();
+    let dev = serve(&place, &["--nats", server.url()]);
+    assert_eq!(dev.publish(&event("kept")).status, 200);
+    let health = dev.get("/health").json();
+    assert_eq!((&health["adapter"], &health["connected"]), (&json!("nats"), &json!(true)));
+    let tree = place.run(&["tree", "--url", &dev.url]).ok();
+    assert!(tree.contains("health (one_for_one)") && tree.contains("nats "), "{tree}");
+    let done = dev.stop();
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let dev = serve(&place, &["--nats", server.url()]);
+    let args = ["events", "replay", "--json", "--url", &dev.url];
+    let shown = place.run(&args).json();
+    assert_eq!(shown["event"]["id"], "kept");
+    assert!(std::fs::read_dir(place.path()).unwrap().next().is_none(), "nothing is kept here");
+}
+
+#[test]
+fn without_a_server_it_says_so_goes_on_trying_and_ends_in_order() {
+    let place = Place::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dev = serve(&place, &["--nats", &format!("nats://{free}")]);
+    assert_eq!(dev.get("/readyz").status, 503);
+    assert_eq!(dev.get("/livez").status, 200);
+    let reply = dev.publish(&event("early"));
+    assert_eq!(reply.status, 503);
+    assert!(reply.problem()["detail"].as_str().unwrap().contains("no NATS server answers"), "{reply:?}");
+    let done = dev.stop();
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.err.contains("nats does not answer, trying again"), "{done:?}");
+}
+
+#[test]
+fn what_will_never_work_ends_the_start_with_a_sentence_and_no_secret() {
+    let server = NatsServer::start(&["--user", "soorma", "--pass", "right"]);
+    let place = Place::new();
+    let command = |args: &[&str]| place.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    let mut wrong = command(&["--nats", server.url()]);
+    wrong.env("SOORMA__NATS__USER", "soorma").env("SOORMA__NATS__PASSWORD", "hunter2");
+    let said = Running::start(wrong).done().failed(2);
+    assert!(said.contains("refuses the credentials") && !said.contains("hunter2"), "{said}");
+    let said = Running::start(command(&["--nats", "http://127.0.0.1"])).done().failed(2);
+    assert!(said.contains("nats.servers = 'http://127.0.0.1' is no address of NATS servers"), "{said}");
+    let mut both = command(&["--nats", server.url()]);
+    both.env("SOORMA__NATS__USER", "soorma").env("SOORMA__NATS__TOKEN", "hunter2");
+    let said = Running::start(both).done().failed(2);
+    assert!(said.contains("exclude one another") && !said.contains("hunter2"), "{said}");
+
+    let mut right = place.command(&["serve", "--json", "--listen", "127.0.0.1:0", "--nats", server.url()]);
+    right.env("SOORMA__NATS__USER", "soorma").env("SOORMA__NATS__PASSWORD", "right");
+    let dev = Dev::started(Running::start(right)).unwrap_or_else(|done| panic!("{done:?}"));
+    assert_eq!(dev.publish(&event("in")).status, 200);
+}
