@@ -1,10 +1,11 @@
 //! Groups and the past, as an operator sees them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use soorma::api::Nack;
 use soorma::{Client, EventStream, Explicit, Frame, StreamRequest, Topic};
+use tokio::time::Instant;
 
 use super::place::{PATIENCE, Place, event};
 
