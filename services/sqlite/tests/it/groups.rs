@@ -249,3 +249,75 @@ async fn all_who_wait_in_a_paused_group_set_their_timers_when_it_is_resumed() {
         tokio::time::timeout(Duration::from_secs(60), second.join_next()).await.expect("the other is woken");
     assert_eq!(got.unwrap().unwrap().unwrap()[0].id.attempt, 2);
 }
+
+fn letter(cause: &str) -> Settle {
+    Settle::Reject { cause: cause.into() }
+}
+
+#[tokio::test]
+async fn an_old_holder_that_acks_what_waits_lets_the_next_of_its_key_go() {
+    let world = World::new(SqliteLogConfig::default());
+    let member = world.log.consumer(keyed()).await.unwrap();
+    append(&world, "p", 2).await;
+    let first = next(&member, 10).await;
+    let retry = Settle::Retry { after: HOUR, cause: "later".into() };
+    assert_eq!(member.settle(vec![(first[0].id, retry)]).await.unwrap(), [true]);
+    assert_eq!(next(&member, 10).await, []);
+    ack(&member, &first[0]).await;
+    assert_eq!(ids(&next(&member, 10).await), ["p1"]);
+}
+
+#[tokio::test]
+async fn an_old_holder_that_acks_what_is_parked_lets_nothing_go() {
+    let world = World::new(SqliteLogConfig::default());
+    let member = world.log.consumer(keyed()).await.unwrap();
+    append(&world, "p", 3).await;
+    let first = next(&member, 10).await;
+    assert_eq!(member.settle(vec![(first[0].id, letter("no"))]).await.unwrap(), [true]);
+    let second = next(&member, 10).await;
+    assert_eq!(ids(&second), ["p1"]);
+    // So that it waits for the second, and the third with it.
+    assert_eq!(world.log.redrive(&tenant("acme"), &[1]).await, Ok(vec![1]));
+    ack(&member, &first[0]).await;
+    assert_eq!(next(&member, 10).await, []);
+    ack(&member, &second[0]).await;
+    assert_eq!(ids(&next(&member, 10).await), ["p2"]);
+}
+
+#[tokio::test]
+async fn what_is_kept_for_one_group_alone_is_gone_for_the_others() {
+    let world = World::new(SqliteLogConfig { retain_for: HOUR, ..SqliteLogConfig::default() });
+    let holds = ConsumerSpec { ack_within: HOUR * 100, ..spec("holds") };
+    let holds = world.log.consumer(holds).await.unwrap();
+    let late = world.log.consumer(spec("late")).await.unwrap();
+    append(&world, "p", 3).await;
+    let held = next(&holds, 2).await;
+    world.elapse(HOUR * 2).await;
+    append(&world, "new", 1).await;
+    let status = world.log.group(&tenant("acme"), &name("late")).await.unwrap().unwrap();
+    assert_eq!((status.topics[&TOPIC].lag, status.behind()), (1, 1));
+    assert_eq!(ids(&next(&late, 10).await), ["new0"]);
+    ack(&holds, &held[0]).await;
+    ack(&holds, &held[1]).await;
+}
+
+#[tokio::test]
+async fn a_removed_group_leaves_nothing_in_the_file() {
+    let world = World::new(SqliteLogConfig::default());
+    let member = world.log.consumer(keyed()).await.unwrap();
+    append(&world, "p", 4).await;
+    let first = next(&member, 1).await;
+    assert_eq!(member.settle(vec![(first[0].id, letter("no"))]).await.unwrap(), [true]);
+    assert_eq!(next(&member, 1).await.len(), 1);
+    let rows = || -> Vec<i64> {
+        let connection = Connection::open(world.path()).unwrap();
+        let count =
+            |table| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+        ["consumers", "consumer_topics", "deliveries", "dead_letters"]
+            .map(|table| count(table).unwrap())
+            .into()
+    };
+    assert_eq!(rows(), [1, 1, 1, 1]);
+    world.log.command(&tenant("acme"), &name("workers"), GroupCommand::Remove).await.unwrap();
+    assert_eq!(rows(), [0, 0, 0, 0]);
+}
