@@ -52,11 +52,11 @@ impl EventBus {
         })
     }
 
-    /// Reads the tail of a topic for all live streams. Runs until the log fails; dropping it stops it, and
+    /// Reads the tail of a topic for all live streams, and waits while the log is away; dropping it stops it, and
     /// running it again goes on where it was. Streams catch up from the log without it, and then wait for it.
     ///
     /// # Errors
-    /// What the log answered.
+    /// What the log answered that it would not help to wait for.
     pub async fn run_tail(&self, topic: Topic) -> Result<Infallible, Error> {
         self.tails.run(&*self.log, topic).await
     }

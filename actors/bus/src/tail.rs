@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use soorma_core::{Error, Json, Position, TenantId, Topic};
@@ -18,6 +19,8 @@ use crate::per_topic::PerTopic;
 
 /// After so many events a reader lets others run.
 const BURST: usize = 64;
+/// How long a reader waits that has found the log away.
+const AWAY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Default)]
 struct Progress {
@@ -61,8 +64,21 @@ impl Tails {
         sent.unwrap_or_default()
     }
 
-    /// Follows a topic and feeds the streams, until the log fails.
+    /// Follows a topic and feeds the streams, however long the log is away; until it fails for good.
     pub(crate) async fn run(&self, log: &dyn EventLog, topic: Topic) -> Result<Infallible, Error> {
+        loop {
+            match self.read(log, topic).await.map_err(Error::from) {
+                Err(error) if error.code.may_retry() => {
+                    // Who watches over the log says so loudly, and once.
+                    tracing::debug!(%topic, %error, "tail reader waits for the log");
+                    tokio::time::sleep(AWAY).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn read(&self, log: &dyn EventLog, topic: Topic) -> Result<Infallible, EventLogError> {
         let mut follower = self.follow(log, topic).await?;
         loop {
             let mut entries = VecDeque::from(follower.next().await?);
@@ -119,8 +135,6 @@ impl Tails {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use soorma_core::Cursor;
     use soorma_ports::{Subscriber as _, Subscription};
     use soorma_testkit::{MemoryLog, TestClock, event, tenant};

@@ -226,7 +226,7 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, NodeError> {
 
 /// `bus`: one tail reader a topic, and who forgets groups that nobody uses. Publishing and groups need no actor: the log does them.
 fn bus_branch(bus: &Arc<EventBus>) -> ChildSpec {
-    // A log that is away for long is no reason to give up: streams wait, and catch up.
+    // A topic that cannot be read is no reason to give up: it is its own live streams that wait.
     let tails = SupervisorSpec::new("tails", Strategy::OneForOne)
         .intensity(Intensity::new(10_000, Duration::from_secs(60)));
     let tails = Topic::ALL.into_iter().fold(tails, |tails, topic| {

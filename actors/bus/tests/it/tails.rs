@@ -60,7 +60,8 @@ async fn a_tail_that_the_log_lets_down_goes_on_where_it_was() {
         world.log.on(Call::Followed, failure());
         world.log.on(Call::Follow, failure());
         world.publish(&one, TOPIC, [format!("e{n}")]).await;
-        settle().await;
+        // Longer than it waits before it tries again.
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(ids(&drain(&mut *stream).await), numbered("e", 0..10));
     assert_eq!(world.log.pending(), 0);

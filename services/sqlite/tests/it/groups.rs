@@ -250,6 +250,28 @@ async fn all_who_wait_in_a_paused_group_set_their_timers_when_it_is_resumed() {
     assert_eq!(got.unwrap().unwrap().unwrap()[0].id.attempt, 2);
 }
 
+#[tokio::test]
+async fn who_waits_in_a_paused_group_does_not_ask_over_and_over() {
+    let world = World::new(SqliteLogConfig::default());
+    let member = world.log.consumer(spec("workers")).await.unwrap();
+    append(&world, "p", 1).await;
+    let held = next(&member, 1).await;
+    let (acme, workers) = (tenant("acme"), name("workers"));
+    world.log.command(&acme, &workers, GroupCommand::Pause).await.unwrap();
+    // It is due, and not to be handed out.
+    member.settle(vec![(held[0].id, Settle::Release { after: Duration::ZERO })]).await.unwrap();
+    let waits = waiting(&world, vec![member]).await;
+    let used_at = async || world.log.group(&acme, &workers).await.unwrap().unwrap().used_at;
+    let before = used_at().await;
+    world.elapse(HOUR).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+        world.log.check().await.unwrap();
+    }
+    assert_eq!(used_at().await, before, "each question would be written down after an hour");
+    drop(waits);
+}
+
 fn letter(cause: &str) -> Settle {
     Settle::Reject { cause: cause.into() }
 }
