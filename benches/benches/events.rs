@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench that cannot go on is to end")]
 #![expect(clippy::disallowed_methods, reason = "load comes from outside of any tree")]
 
+mod bare_sqlite;
 mod load;
 
 use std::sync::Arc;
@@ -42,7 +43,7 @@ fn main() {
         let mut bare = Rate::default();
         let mut ours = Rate::default();
         for turn in 0..2 {
-            bare = bare.max(load::bare_sqlite(
+            bare = bare.max(bare_sqlite::run(
                 &folder.path().join(format!("bare-{writers}-{turn}.db")),
                 writers,
                 TAKE,
@@ -61,7 +62,7 @@ fn main() {
             rows.push(row("publish over HTTP, 64 connections", over_http, bare, "15,000/s or 0.45 of it"));
         }
     }
-    let bare = load::bare_sqlite(&folder.path().join("bare-deliver.db"), 64, TAKE, id);
+    let bare = bare_sqlite::run(&folder.path().join("bare-deliver.db"), 64, TAKE, id);
     let delivered = runtime.block_on(deliver(&folder.path().join("deliver.db")));
     rows.push(row("deliver to a group and settle", delivered, bare, "–"));
     print!("{}", table(&["figure", "ours", "p50", "p99", "bare SQLite", "ratio", "goal"], &rows));
