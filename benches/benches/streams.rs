@@ -65,7 +65,7 @@ async fn serve(what: &str) {
     if what == "axum" {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, bare()).await.unwrap() });
+        tokio::spawn(async move { axum::serve(listener, bare().into_make_service()).await.unwrap() });
         wait_for_the_end().await;
         return;
     }
