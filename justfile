@@ -35,6 +35,13 @@ test-all:
 kill N="100":
     SOORMA_KILLS={{N}} cargo test --release -p soorma-cli -p soorma-sqlite --test it kill -- --nocapture
 
+# Kill the platform, its NATS server and members of groups under load, with SEEDS seeds on each backend; nothing may be lost or done twice.
+gremlin SEEDS="20" EVENTS="20000":
+    cargo test --release -p soorma-cli --test it --no-run
+    for seed in $(seq {{SEEDS}}); do \
+        SOORMA_SEED=$seed SOORMA_EVENTS={{EVENTS}} cargo test --release -p soorma-cli --test it gremlin -- --nocapture --test-threads=1 || exit 1; \
+    done
+
 # Run one benchmark, or all.
 bench NAME="":
     cargo bench -p soorma-benches {{ if NAME == "" { "" } else { "--bench " + NAME } }}

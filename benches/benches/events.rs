@@ -11,14 +11,13 @@ mod load;
 use std::sync::Arc;
 use std::time::Duration;
 
-use load::{Rate, http, sse};
+use load::{Rate, at_once, deliver, event, http, id, json, row, sse};
 use soorma_benches::table;
-use soorma_core::{Event, EventId, Name, TenantId, Topic};
+use soorma_core::TenantId;
 use soorma_node::config::Config;
 use soorma_node::{MachineClock, Node, Options};
-use soorma_ports::{Clock as _, ConsumerSpec, EventLog, Settle, Start};
+use soorma_ports::EventLog as _;
 use soorma_sqlite::{SqliteLog, SqliteLogConfig};
-use tokio::time::Instant;
 
 /// How long each figure is taken.
 const TAKE: Duration = Duration::from_secs(4);
@@ -47,7 +46,7 @@ fn main() {
                 &folder.path().join(format!("bare-{writers}-{turn}.db")),
                 writers,
                 TAKE,
-                id,
+                |n| id(n).to_string(),
             ));
             let path = folder.path().join(format!("ours-{writers}-{turn}.db"));
             ours = ours.max(runtime.block_on(append(&path, writers)));
@@ -62,8 +61,14 @@ fn main() {
             rows.push(row("publish over HTTP, 64 connections", over_http, bare, "15,000/s or 0.45 of it"));
         }
     }
-    let bare = bare_sqlite::run(&folder.path().join("bare-deliver.db"), 64, TAKE, id);
-    let delivered = runtime.block_on(deliver(&folder.path().join("deliver.db")));
+    let bare = bare_sqlite::run(&folder.path().join("bare-deliver.db"), 64, TAKE, |n| id(n).to_string());
+    let delivered = runtime.block_on(async {
+        let path = folder.path().join("deliver.db");
+        let log = SqliteLog::open(&path, SqliteLogConfig::default(), Arc::new(MachineClock)).unwrap();
+        let rate = deliver(&*log, 60_000).await;
+        log.close().await;
+        rate
+    });
     rows.push(row("deliver to a group and settle", delivered, bare, "–"));
     print!("{}", table(&["figure", "ours", "p50", "p99", "bare SQLite", "ratio", "goal"], &rows));
 
@@ -78,52 +83,16 @@ fn main() {
     print!("{}", table(&["figure", "p50", "p99", "events"], &rows));
 }
 
-fn row(name: &str, ours: Rate, bare: Rate, goal: &str) -> Vec<String> {
-    vec![
-        name.to_owned(),
-        format!("{:.0}/s", ours.per_second),
-        format!("{:.2?}", ours.p50),
-        format!("{:.2?}", ours.p99),
-        format!("{:.0}/s", bare.per_second),
-        format!("{:.2}", ours.per_second / bare.per_second),
-        goal.to_owned(),
-    ]
-}
-
-fn id(n: u64) -> String {
-    let random = [n.to_be_bytes().as_slice(), &[0, 0]].concat().try_into().unwrap();
-    EventId::uuid_v7(MachineClock.now().unix_ms(), &random).to_string()
-}
-
-fn event(n: u64) -> Event {
-    let id = EventId::new(id(n)).unwrap();
-    let mut event = Event::new(id, "bench", "bench.event", MachineClock.now(), Topic::BusinessFacts);
-    event.data =
-        Some(soorma_core::Data::from_json(&format!("{{\"text\":\"{}\"}}", "x".repeat(200))).unwrap());
-    event.tenant_id = Some("st".to_owned());
-    event.user_id = Some("su".to_owned());
-    event
-}
-
 async fn append(path: &std::path::Path, writers: usize) -> Rate {
     let log = SqliteLog::open(path, SqliteLogConfig::default(), Arc::new(MachineClock)).unwrap();
-    let until = Instant::now() + TAKE;
-    let mut tasks = tokio::task::JoinSet::new();
-    for writer in 0..writers {
-        let log = Arc::clone(&log);
-        tasks.spawn(async move {
-            let (tenant, mut times) = (TenantId::default(), Vec::new());
-            let mut n = u64::try_from(writer).unwrap() << 40;
-            while Instant::now() < until {
-                let begun = Instant::now();
-                log.append(&tenant, vec![Arc::new(event(n))]).await.unwrap();
-                times.push(begun.elapsed());
-                n += 1;
-            }
-            times
-        });
-    }
-    let rate = Rate::of(tasks.join_all().await.concat(), TAKE);
+    let appended = Arc::clone(&log);
+    let rate = at_once(writers, TAKE, move |n| {
+        let log = Arc::clone(&appended);
+        async move {
+            log.append(&TenantId::default(), vec![Arc::new(event(n))]).await.unwrap();
+        }
+    })
+    .await;
     log.close().await;
     rate
 }
@@ -137,52 +106,15 @@ async fn node(data: &std::path::Path) -> Node {
 
 async fn publish(data: &std::path::Path, connections: usize) -> Rate {
     let node = node(data).await;
-    let rate =
-        http(node.addr().unwrap(), connections, TAKE, |n| event(n).to_json(soorma_core::Json::Snake)).await;
+    let rate = http(node.addr().unwrap(), connections, TAKE, json).await;
     node.stop().await.unwrap();
-    rate
-}
-
-/// A log of events, worked through by one group with a credit of 256.
-async fn deliver(path: &std::path::Path) -> Rate {
-    const EVENTS: u64 = 60_000;
-    let log = SqliteLog::open(path, SqliteLogConfig::default(), Arc::new(MachineClock)).unwrap();
-    let tenant = TenantId::default();
-    for from in (0..EVENTS).step_by(1_000) {
-        log.append(&tenant, (from..from + 1_000).map(|n| Arc::new(event(n))).collect()).await.unwrap();
-    }
-    let spec = ConsumerSpec {
-        tenant,
-        group: Name::new("bench").unwrap(),
-        topics: [Topic::BusinessFacts].into(),
-        start: Start::Earliest,
-        ack_within: Duration::from_secs(30),
-        max_attempts: 5,
-        max_unsettled: 256,
-        key: None,
-        expire_after: None,
-    };
-    let consumer = log.consumer(spec).await.unwrap();
-    let begun = Instant::now();
-    let (mut done, mut times) = (0, Vec::new());
-    while done < EVENTS {
-        let asked = Instant::now();
-        let deliveries = consumer.next(256, Duration::from_secs(5)).await.unwrap();
-        done += u64::try_from(deliveries.len()).unwrap();
-        let settlements = deliveries.iter().map(|delivery| (delivery.id, Settle::Ack)).collect();
-        consumer.settle(settlements).await.unwrap();
-        times.extend(std::iter::repeat_n(asked.elapsed(), deliveries.len()));
-    }
-    let rate = Rate::of(times, begun.elapsed());
-    log.close().await;
     rate
 }
 
 /// From the request to publish to the frame at a reader.
 async fn publish_to_stream(data: &std::path::Path, per_second: u32) -> Rate {
     let node = node(data).await;
-    let rate =
-        sse(node.addr().unwrap(), per_second, TAKE, |n| event(n).to_json(soorma_core::Json::Snake)).await;
+    let rate = sse(node.addr().unwrap(), per_second, TAKE, json).await;
     node.stop().await.unwrap();
     rate
 }

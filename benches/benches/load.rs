@@ -1,10 +1,13 @@
-//! Clients that speak just enough HTTP to keep a server busy, and what they measure.
+//! What keeps a log or a server busy, and what it measures.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use soorma_core::{Data, Event, EventId, Json, Name, TenantId, Topic};
+use soorma_node::MachineClock;
+use soorma_ports::{Clock as _, ConsumerSpec, EventLog, Settle, Start};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -30,6 +33,85 @@ impl Rate {
     pub(crate) fn max(self, other: Self) -> Self {
         if other.per_second > self.per_second { other } else { self }
     }
+}
+
+/// A row of a table: ours beside its peer.
+pub(crate) fn row(name: &str, ours: Rate, peer: Rate, goal: &str) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        format!("{:.0}/s", ours.per_second),
+        format!("{:.2?}", ours.p50),
+        format!("{:.2?}", ours.p99),
+        format!("{:.0}/s", peer.per_second),
+        format!("{:.2}", ours.per_second / peer.per_second),
+        goal.to_owned(),
+    ]
+}
+
+pub(crate) fn id(n: u64) -> EventId {
+    let random = [n.to_be_bytes().as_slice(), &[0, 0]].concat().try_into().unwrap();
+    EventId::uuid_v7(MachineClock.now().unix_ms(), &random)
+}
+
+pub(crate) fn event(n: u64) -> Event {
+    let mut event = Event::new(id(n), "bench", "bench.event", MachineClock.now(), Topic::BusinessFacts);
+    event.data = Some(Data::from_json(&format!("{{\"text\":\"{}\"}}", "x".repeat(200))).unwrap());
+    (event.tenant_id, event.user_id) = (Some("st".to_owned()), Some("su".to_owned()));
+    event
+}
+
+pub(crate) fn json(n: u64) -> String {
+    event(n).to_json(Json::Snake)
+}
+
+/// Has so many work for so long, each on one number after the other.
+pub(crate) async fn at_once<F: Future<Output = ()> + Send>(
+    many: usize,
+    take: Duration,
+    work: impl Fn(u64) -> F + Clone + Send + 'static,
+) -> Rate {
+    let until = Instant::now() + take;
+    let mut tasks = tokio::task::JoinSet::new();
+    for one in 0..many {
+        let work = work.clone();
+        tasks.spawn(async move {
+            let mut times = Vec::new();
+            let mut n = u64::try_from(one).unwrap() << 40;
+            while Instant::now() < until {
+                let begun = Instant::now();
+                work(n).await;
+                times.push(begun.elapsed());
+                n += 1;
+            }
+            times
+        });
+    }
+    Rate::of(tasks.join_all().await.concat(), take)
+}
+
+/// Fills a log, and has one group with a credit of 256 work through it.
+pub(crate) async fn deliver(log: &dyn EventLog, events: u64) -> Rate {
+    let tenant = TenantId::default();
+    for from in (0..events).step_by(500) {
+        log.append(&tenant, (from..from + 500).map(|n| Arc::new(event(n))).collect()).await.unwrap();
+    }
+    let spec = ConsumerSpec {
+        start: Start::Earliest,
+        max_unsettled: 256,
+        ..ConsumerSpec::new(tenant, Name::new("bench").unwrap(), [Topic::BusinessFacts])
+    };
+    let consumer = log.consumer(spec).await.unwrap();
+    let begun = Instant::now();
+    let (mut done, mut times) = (0, Vec::new());
+    while done < events {
+        let asked = Instant::now();
+        let deliveries = consumer.next(256, Duration::from_secs(5)).await.unwrap();
+        done += u64::try_from(deliveries.len()).unwrap();
+        let settlements = deliveries.iter().map(|delivery| (delivery.id, Settle::Ack)).collect();
+        consumer.settle(settlements).await.unwrap();
+        times.extend(std::iter::repeat_n(asked.elapsed(), deliveries.len()));
+    }
+    Rate::of(times, begun.elapsed())
 }
 
 fn post(body: &str) -> Vec<u8> {

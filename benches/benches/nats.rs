@@ -12,21 +12,20 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use futures_util::StreamExt as _;
-use load::{Rate, http, sse};
+use load::{Rate, at_once, deliver, event, http, json, row, sse};
 use soorma_benches::table;
 use soorma_bus::EventBus;
-use soorma_core::{Data, Event, EventId, Json, Name, TenantId, Topic};
+use soorma_core::TenantId;
 use soorma_nats::{Durability, NatsLog, NatsLogConfig};
 use soorma_node::config::{Config, Durability as Setting, Servers};
 use soorma_node::{MachineClock, Node, Options};
-use soorma_ports::{Bus, Clock as _, ConsumerSpec, EventLog, Settle, Start};
+use soorma_ports::Bus as _;
 use soorma_testkit::servers::NatsServer;
 use tokio::time::Instant;
 
 /// How long each figure is taken.
 const TAKE: Duration = Duration::from_secs(4);
 const AT_ONCE: usize = 64;
-const TOPIC: Topic = Topic::BusinessFacts;
 
 #[expect(clippy::print_stdout, reason = "the bench's result")]
 fn main() {
@@ -47,7 +46,9 @@ fn main() {
         let (mut raw, mut ours) = (Rate::default(), Rate::default());
         for turn in 0..2 {
             raw = raw.max(raw_deliver(url, &format!("rawd{turn}")).await);
-            ours = ours.max(deliver(url, &format!("oursd{turn}")).await);
+            ours = ours.max(
+                deliver(&*log(url, &format!("oursd{turn}"), Durability::Acknowledged).await, DELIVERED).await,
+            );
         }
         rows.push(row("deliver and acknowledge, 256 at most", ours, raw, "–"));
         drop(server);
@@ -86,52 +87,6 @@ fn main() {
     print!("{}", table(&["1,000 events/s", "p50", "p99", "events", "goal"], &rows));
 }
 
-fn row(name: &str, ours: Rate, raw: Rate, goal: &str) -> Vec<String> {
-    vec![
-        name.to_owned(),
-        format!("{:.0}/s", ours.per_second),
-        format!("{:.2?}", ours.p50),
-        format!("{:.2?}", ours.p99),
-        format!("{:.0}/s", raw.per_second),
-        format!("{:.2}", ours.per_second / raw.per_second),
-        goal.to_owned(),
-    ]
-}
-
-fn event(n: u64) -> Event {
-    let random = [n.to_be_bytes().as_slice(), &[0, 0]].concat().try_into().unwrap();
-    let id = EventId::uuid_v7(MachineClock.now().unix_ms(), &random);
-    let mut event = Event::new(id, "bench", "bench.event", MachineClock.now(), TOPIC);
-    event.data = Some(Data::from_json(&format!("{{\"text\":\"{}\"}}", "x".repeat(200))).unwrap());
-    (event.tenant_id, event.user_id) = (Some("st".to_owned()), Some("su".to_owned()));
-    event
-}
-
-fn json(n: u64) -> String {
-    event(n).to_json(Json::Snake)
-}
-
-/// Has so many work at once, each one piece after the other.
-async fn at_once<F: Future<Output = ()> + Send>(work: impl Fn(u64) -> F + Clone + Send + 'static) -> Rate {
-    let until = Instant::now() + TAKE;
-    let mut tasks = tokio::task::JoinSet::new();
-    for one in 0..AT_ONCE {
-        let work = work.clone();
-        tasks.spawn(async move {
-            let mut times = Vec::new();
-            let mut n = u64::try_from(one).unwrap() << 40;
-            while Instant::now() < until {
-                let begun = Instant::now();
-                work(n).await;
-                times.push(begun.elapsed());
-                n += 1;
-            }
-            times
-        });
-    }
-    Rate::of(tasks.join_all().await.concat(), TAKE)
-}
-
 async fn raw_stream(url: &str, name: &str) -> jetstream::Context {
     let jetstream = jetstream::new(async_nats::connect(url).await.unwrap());
     let config = jetstream::stream::Config {
@@ -146,7 +101,7 @@ async fn raw_stream(url: &str, name: &str) -> jetstream::Context {
 async fn raw_publish(url: &str, name: &str) -> Rate {
     let jetstream = raw_stream(url, name).await;
     let subject: Arc<str> = format!("{name}.acme").into();
-    at_once(move |n| {
+    at_once(AT_ONCE, TAKE, move |n| {
         let (jetstream, subject) = (jetstream.clone(), Arc::clone(&subject));
         async move {
             jetstream.publish(subject.to_string(), json(n).into()).await.unwrap().await.unwrap();
@@ -167,7 +122,7 @@ async fn log(url: &str, prefix: &str, durability: Durability) -> Arc<NatsLog> {
 
 async fn publish(url: &str, prefix: &str, durability: Durability) -> Rate {
     let bus = EventBus::new(log(url, prefix, durability).await, soorma_bus::Config::default());
-    at_once(move |n| {
+    at_once(AT_ONCE, TAKE, move |n| {
         let bus = Arc::clone(&bus);
         async move {
             bus.publish(&TenantId::default(), vec![event(n)]).await.unwrap();
@@ -258,31 +213,6 @@ async fn raw_deliver(url: &str, name: &str) -> Rate {
         }
         done += u64::try_from(count).unwrap();
         times.extend(std::iter::repeat_n(asked.elapsed(), count));
-    }
-    Rate::of(times, begun.elapsed())
-}
-
-async fn deliver(url: &str, prefix: &str) -> Rate {
-    let log = log(url, prefix, Durability::Acknowledged).await;
-    let tenant = TenantId::default();
-    for from in (0..DELIVERED).step_by(500) {
-        log.append(&tenant, (from..from + 500).map(|n| Arc::new(event(n))).collect()).await.unwrap();
-    }
-    let spec = ConsumerSpec {
-        start: Start::Earliest,
-        max_unsettled: 256,
-        ..ConsumerSpec::new(tenant, Name::new("bench").unwrap(), [TOPIC])
-    };
-    let consumer = log.consumer(spec).await.unwrap();
-    let begun = Instant::now();
-    let (mut done, mut times) = (0, Vec::new());
-    while done < DELIVERED {
-        let asked = Instant::now();
-        let deliveries = consumer.next(256, Duration::from_secs(5)).await.unwrap();
-        done += u64::try_from(deliveries.len()).unwrap();
-        let settlements = deliveries.iter().map(|delivery| (delivery.id, Settle::Ack)).collect();
-        consumer.settle(settlements).await.unwrap();
-        times.extend(std::iter::repeat_n(asked.elapsed(), deliveries.len()));
     }
     Rate::of(times, begun.elapsed())
 }

@@ -12,6 +12,7 @@ use soorma::{
     Client, Clock as _, Cursor, Data, Error, Event, EventId, Frame, MachineClock, Position, StreamRequest,
     TenantId, Topic,
 };
+use soorma_testkit::SeededEntropy;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -25,18 +26,6 @@ const MEMBERS: usize = 2;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
-}
-
-/// splitmix64.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (x ^ (x >> 31)) % bound
-    }
 }
 
 /// What the publishers know.
@@ -172,7 +161,7 @@ async fn what_was_answered_survives_kills_is_handled_and_takes_effect_once() {
     let kills = number("SOORMA_KILLS").unwrap_or(5);
     let seed = number("SOORMA_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("SOORMA_KILLS={kills} SOORMA_SEED={seed}");
-    let mut chance = Chance(seed);
+    let chance = SeededEntropy::new(seed);
     let place = Place::new();
     let known: Arc<Mutex<Known>> = Arc::default();
 
