@@ -1,5 +1,6 @@
 //! nats-server.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -59,6 +60,28 @@ impl NatsServer {
         server.arguments = vec!["-c".to_owned(), file.to_string_lossy().into_owned()];
         server.run("-1");
         server
+    }
+
+    /// Starts so many servers that are one cluster. They take some time to find each other; until then JetStream is away.
+    ///
+    /// # Panics
+    /// When there is no server to be had, or they do not start.
+    pub fn cluster(size: usize) -> Vec<Self> {
+        let free = (0..size).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+        let ports: Vec<u16> = free
+            .collect::<Vec<_>>()
+            .iter()
+            .map(|free| free.local_addr().expect("a listener has an address").port())
+            .collect();
+        let routes: Vec<String> =
+            ports.iter().map(|port| format!("\"nats-route://127.0.0.1:{port}\"")).collect();
+        let routes = routes.join(", ");
+        let text = |(nth, port)| {
+            format!(
+                "server_name: n{nth}\ncluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}\n"
+            )
+        };
+        ports.into_iter().enumerate().map(|one| Self::configured(&text(one))).collect()
     }
 
     /// Returns the URL of the server that all tests of this binary share that need one which syncs before it answers.

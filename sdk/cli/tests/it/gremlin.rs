@@ -198,7 +198,15 @@ async fn effects(client: &Client, wanted: usize) -> Vec<Event> {
             after: Some(at.clone()),
             ..StreamRequest::default()
         };
-        let mut stream = client.stream(&request).await.unwrap();
+        let mut stream = match client.stream(&request).await {
+            Ok(stream) => stream,
+            // The server that was killed last is just coming back.
+            Err(error) => {
+                assert!(error.code.may_retry(), "{error:?}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
         while effects.len() < wanted {
             match timeout(Duration::from_secs(10), stream.next()).await {
                 Ok(Ok(Some(Frame::Message(event, place)))) => {

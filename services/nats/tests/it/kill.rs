@@ -1,4 +1,4 @@
-//! nats-server is killed at random moments: what was answered is there, nothing is half there, and groups go on.
+//! nats-server, or one of a cluster, is killed at random moments: what was answered is there, nothing is half there, and groups go on.
 //!
 //! `SOORMA_KILLS` is the number of rounds, `SOORMA_SEED` gives back a seed that was printed.
 
@@ -35,18 +35,32 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn config(
-    server: &NatsServer,
+    servers: &[NatsServer],
     durability: Durability,
     prefix: &str,
     answer_within: Duration,
 ) -> NatsLogConfig {
     NatsLogConfig {
         durability,
-        servers: vec![server.url().to_owned()],
+        servers: servers.iter().map(|server| server.url().to_owned()).collect(),
+        replicas: servers.len(),
         prefix: prefix.into(),
         answer_within,
         ..NatsLogConfig::default()
     }
+}
+
+/// Opens the log; a cluster may have to find a leader first.
+async fn open(config: &NatsLogConfig) -> Arc<NatsLog> {
+    let opened = async {
+        loop {
+            match NatsLog::open(config, Arc::new(TestClock::new())).await {
+                Err(EventLogError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
+                opened => return opened.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), opened).await.unwrap()
 }
 
 async fn workers(log: &NatsLog) -> Arc<dyn Consumer> {
@@ -150,26 +164,33 @@ async fn check(log: &NatsLog, known: &Known) {
 
 #[tokio::test]
 async fn what_was_answered_survives_the_server_being_killed() {
-    survives(Durability::Acknowledged, NatsServer::start(&[])).await;
+    survives(Durability::Acknowledged, vec![NatsServer::start(&[])]).await;
 }
 
 #[tokio::test]
 async fn what_was_gathered_and_answered_survives_the_server_being_killed() {
     let server = NatsServer::configured("jetstream { sync_interval: always }");
-    survives(Durability::Synced, server).await;
+    survives(Durability::Synced, vec![server]).await;
 }
 
-async fn survives(durability: Durability, mut server: NatsServer) {
-    let rounds = number("SOORMA_KILLS").unwrap_or(6);
+#[tokio::test]
+async fn what_a_cluster_answered_survives_one_of_it_being_killed() {
+    survives(Durability::Acknowledged, NatsServer::cluster(3)).await;
+}
+
+/// Kills one of the servers in each round.
+async fn survives(durability: Durability, mut servers: Vec<NatsServer>) {
+    // A cluster takes some seconds to find a new leader.
+    let rounds = number("SOORMA_KILLS").unwrap_or(if servers.len() == 1 { 6 } else { 2 });
     let seed = number("SOORMA_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("SOORMA_KILLS={rounds} SOORMA_SEED={seed}");
     let entropy = SeededEntropy::new(seed);
     let prefix = prefix();
     // The one that lives through it does not wait long; the one that looks afterwards is patient.
-    let hasty = config(&server, durability, &prefix, Duration::from_millis(500));
-    let patient = config(&server, durability, &prefix, Duration::from_secs(30));
-    let clock = Arc::new(TestClock::new());
-    let log = NatsLog::open(&hasty, clock.clone()).await.unwrap();
+    let hasty = config(&servers, durability, &prefix, Duration::from_millis(500));
+    let patient = config(&servers, durability, &prefix, Duration::from_secs(5));
+    drop(open(&patient).await);
+    let log = open(&hasty).await;
     let member = workers(&log).await;
     let (say, mut said) = mpsc::unbounded_channel();
     let mut known = Known::default();
@@ -180,6 +201,8 @@ async fn survives(durability: Durability, mut server: NatsServer) {
         for _ in 0..=entropy.below(300) {
             known.note(said.recv().await.unwrap());
         }
+        let nth = usize::try_from(entropy.below(servers.len() as u64)).unwrap();
+        let server = &mut servers[nth];
         server.kill();
         stop.store(1, Ordering::SeqCst);
         if round % 2 == 0 {
@@ -193,15 +216,15 @@ async fn survives(durability: Durability, mut server: NatsServer) {
         while let Ok(said) = said.try_recv() {
             known.note(said);
         }
-        check(&NatsLog::open(&patient, clock.clone()).await.unwrap(), &known).await;
+        check(&*open(&patient).await, &known).await;
         while log.check().await.is_err() {}
     }
     drop((member, log));
-    let log = NatsLog::open(&patient, clock).await.unwrap();
+    let log = open(&patient).await;
     assert!(!known.appended.is_empty() && !known.acked.is_empty(), "something was done");
 
     // What was acknowledged does not come again; all else does, from a group that nobody has in hand any more.
-    let open = ConsumerSpec {
+    let spec = ConsumerSpec {
         tenant: tenant("acme"),
         group: name("workers"),
         topics: [TOPIC].into(),
@@ -212,7 +235,7 @@ async fn survives(durability: Durability, mut server: NatsServer) {
         key: None,
         expire_after: None,
     };
-    let member = log.consumer(open).await.unwrap();
+    let member = log.consumer(spec).await.unwrap();
     tokio::time::pause();
     tokio::time::advance(LEASE + Duration::from_secs(1)).await;
     tokio::time::resume();
