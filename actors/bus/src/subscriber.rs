@@ -71,8 +71,9 @@ impl Lane {
         if looked > self.place {
             self.place = looked;
         } else {
-            // The log shows all that the tail has shown: up to the target there is nothing of this tenant.
-            self.place = self.place.max(self.target);
+            // What can be read ends here, whatever the target: a log does not show a call whose end is on its way. The tail will,
+            // to a feed that was there before the end of the log was asked for.
+            self.target = self.place;
         }
         self.pending.extend(page.entries);
     }
@@ -245,4 +246,31 @@ fn within(topic: Topic, place: Position, bounds: Bounds) -> Result<(), EventLogE
         return Err(EventLogError::Beyond { topic, after: place, head: bounds.head });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use soorma_testkit::{event, tenant};
+
+    use super::*;
+
+    const TOPIC: Topic = Topic::PlanEvents;
+
+    fn live(position: u64) -> Arc<Live> {
+        let event = Arc::new(event(&format!("e{position}"), TOPIC));
+        let entry = Entry { position: Position(position), tenant: tenant("one"), event };
+        Arc::new(Live { json: String::new(), entry })
+    }
+
+    #[test]
+    fn a_call_that_was_half_stored_when_the_end_was_asked_for_comes_from_the_tail() {
+        let mut lane =
+            Lane { topic: TOPIC, place: Position(4), target: Position(6), pending: VecDeque::new() };
+        assert!(lane.is_behind());
+        lane.fill(Page { entries: Vec::new(), next: Position(4) });
+        assert!(!lane.is_behind(), "there is nothing to read yet");
+        for position in 5..8 {
+            assert!(lane.accept(live(position)).is_some(), "{position} is shown");
+        }
+    }
 }
