@@ -151,7 +151,8 @@ fn shown(secret: bool, value: String) -> String {
     }
     let without_password = |part: &str| match (part.split_once("://"), part.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://********@{host}"),
-        _ => part.to_owned(),
+        (None, Some((_, host))) => format!("********@{host}"),
+        (_, None) => part.to_owned(),
     };
     value.split(',').map(without_password).collect::<Vec<_>>().join(",")
 }

@@ -141,7 +141,7 @@ config! {
         [retain_for] Duration = secs(7 * 86_400), at_least(secs(1));
         /// How many events of a topic are kept.
         [retain_events] u64 = 1_000_000, at_least(1);
-        /// How large the log may grow on disk before it takes no more; none is as large as the disk.
+        /// How large a log in the data folder may grow before it takes no more; none is as large as the disk. NATS servers have bounds of their own.
         [max_bytes] Option<ByteSize> = None, if_given(at_least(ByteSize(MIB)));
         /// What is kept of topics that differ: topic=age/events, with commas between them.
         [retain_of] RetainOf = RetainOf::default(), any;
@@ -158,7 +158,7 @@ config! {
         secret [token] String = String::new(), any;
         /// A credentials file as nsc writes it, in place of a user.
         [credentials] Option<PathBuf> = None, any;
-        /// A file of root certificates besides those of the system.
+        /// A file of root certificates, in place of those of the system.
         [tls_root] Option<PathBuf> = None, any;
         /// Whether a connection without TLS is refused.
         [tls_required] bool = false, any;

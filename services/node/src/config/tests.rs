@@ -347,10 +347,11 @@ fn secrets_are_masked() {
 
 #[test]
 fn passwords_in_addresses_are_masked_wherever_a_value_is_shown() {
-    let servers = "nats://ada:hunter2@a:4222,nats://b:4222,tls://token-hunter2@c";
+    let servers = "nats://ada:hunter2@a:4222,nats://b:4222,tls://token-hunter2@c,ada:hunter2@d";
     let loaded = load(flag("nats.servers", servers)).unwrap();
-    assert_eq!(loaded.config.nats.servers.as_ref().unwrap().0.len(), 3);
-    assert_eq!(row(&loaded, "nats.servers").0, "nats://********@a:4222,nats://b:4222,tls://********@c");
+    assert_eq!(loaded.config.nats.servers.as_ref().unwrap().0.len(), 4);
+    let shown = "nats://********@a:4222,nats://b:4222,tls://********@c,********@d";
+    assert_eq!(row(&loaded, "nats.servers").0, shown);
     let refused = errors(flag("nats.servers", "http://ada:hunter2@a"));
     assert!(!refused[0].contains("hunter2") && refused[0].contains("http://********@a"), "{refused:?}");
 }
