@@ -11,6 +11,7 @@
 
 mod clock;
 pub mod contract;
+pub mod differential;
 mod entropy;
 mod event;
 mod faulty_log;
