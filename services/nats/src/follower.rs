@@ -1,6 +1,7 @@
 //! Following a topic.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use soorma_core::{Position, Topic};
@@ -11,6 +12,9 @@ use crate::read::within;
 
 /// How many events are taken at once.
 const FOLLOWED_AT_ONCE: usize = 256;
+/// After what time it looks, though it was told of nothing. What the server says may get lost on a connection that stays (a route of a
+/// cluster breaks, a leader dies); a look every half minute for each topic costs nothing.
+const LOOK_ANEW: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct NatsFollower {
@@ -40,7 +44,8 @@ impl Follower for NatsFollower {
                 return Ok(found.entries.into_iter().map(|(entry, _)| entry).collect());
             }
             if !found.more {
-                appended.await;
+                // Told or not, it looks.
+                drop(tokio::time::timeout(LOOK_ANEW, appended).await);
             }
         }
     }

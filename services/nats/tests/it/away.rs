@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::world::{config, prefix};
+use super::world::{World, config, prefix};
 
 const TOPIC: Topic = Topic::ActionRequests;
 /// Longer than anything here takes that does not wait for an answer which never comes.
@@ -256,4 +256,31 @@ async fn a_server_that_hangs_is_waited_for_no_longer_than_said() {
         let goes_on = async { while log.append(&acme, vec![event("e0", TOPIC).into()]).await.is_err() {} };
         timeout(LONG, goes_on).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn who_follows_looks_anew_though_nobody_says_that_something_was_stored() {
+    let world = World::new(config()).await;
+    let mut follower = world.log.follow(TOPIC, Position(0)).await.unwrap();
+    // The connection stays, and what the server says of events is lost.
+    let jetstream = world.jetstream().await;
+    let stream = jetstream.get_stream(format!("{}-{TOPIC}", world.config.prefix)).await.unwrap();
+    let silent =
+        async_nats::jetstream::stream::Config { republish: None, ..stream.cached_info().config.clone() };
+    jetstream.update_stream(silent).await.unwrap();
+    let next = follower.next();
+    tokio::pin!(next);
+    // Until it has looked and waits.
+    assert!(timeout(Duration::from_millis(200), &mut next).await.is_err());
+    world.log.append(&tenant("acme"), vec![event("a", TOPIC).into()]).await.unwrap();
+    let mut found = Vec::new();
+    for _ in 0..10 {
+        world.elapse(Duration::from_secs(10)).await;
+        if let Ok(next) = timeout(Duration::from_millis(200), &mut next).await {
+            found = next.unwrap();
+            break;
+        }
+    }
+    let found: Vec<_> = found.iter().map(|entry| entry.event.id.as_str()).collect();
+    assert_eq!(found, ["a"]);
 }
