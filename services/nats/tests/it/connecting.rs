@@ -63,6 +63,40 @@ async fn a_password_in_a_url_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn who_the_url_names_is_let_in() {
+    let server = NatsServer::start(&["--user", "soorma", "--pass", "ri@gh%t"]);
+    let named = |user: &str| server.url().replace("nats://", &format!("nats://{user}@"));
+    let servers = vec![named("soorma:ri%40gh%25t")];
+    let config = NatsLogConfig { servers, ..of(&server, Credentials::None) };
+    assert_eq!(open(&config).await.unwrap().check().await, Ok(()));
+    // What is given beside it counts more.
+    let servers = vec![named("soorma:wrong")];
+    let config = NatsLogConfig { servers, ..of(&server, user("ri@gh%t")) };
+    assert_eq!(open(&config).await.unwrap().check().await, Ok(()));
+    let server = NatsServer::start(&["--auth", "s3cret"]);
+    let servers = vec![server.url().replace("nats://", "nats://s3cret@")];
+    let config = NatsLogConfig { servers, ..of(&server, Credentials::None) };
+    assert_eq!(open(&config).await.unwrap().check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_password_in_what_is_no_url_is_not_repeated() {
+    for servers in [
+        vec!["nats://ada:hunter2@somewhere:99999"],
+        vec!["ada:hunter2@somewhere:99999"],
+        vec!["http://ada:hunter2@somewhere"],
+        vec!["nats://ada:hunter2%zz@somewhere"],
+        vec!["nats://ada:hunter2@somewhere", "nats://hunter2@elsewhere"],
+    ] {
+        let servers: Vec<_> = servers.into_iter().map(str::to_owned).collect();
+        let error = open(&NatsLogConfig { servers, ..config() }).await.unwrap_err();
+        let said = error.to_string();
+        assert!(matches!(error, EventLogError::Invalid(_)) && !said.contains("hunter2"), "{said}");
+        assert!(said.contains("somewhere"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_credentials_file_that_is_not_there_is_named() {
     let credentials = Credentials::File("/nowhere/soorma.creds".into());
     let error = open(&NatsLogConfig { credentials, ..config() }).await.unwrap_err();
