@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use soorma_core::{Cursor, Error, Event, Name, TenantId};
 
-use crate::{ConsumerSpec, Delivery, DeliveryId, Settle};
+use crate::{Appended, ConsumerSpec, Delivery, DeliveryId, Settle};
 
 /// Connects agents that run elsewhere. Each is a proxy in the tree, which takes events from the agent's group for it.
 ///
@@ -116,8 +116,9 @@ pub enum Outgoing {
 
 /// Events on their way into the log.
 pub trait Publishing: Send {
-    /// They are durable.
-    fn done(self: Box<Self>);
+    /// They are durable: where each of them stands, in their order. One that was there before settles only the event that it names as
+    /// its parent, since it has settled what it answers in its conversation.
+    fn done(self: Box<Self>, appended: &[Appended]);
 }
 
 /// Names a delivery to those who are not in this process. Written `action-requests:7:1:worker`.

@@ -101,7 +101,7 @@ pub struct Handled {
     pub count: usize,
     /// Which.
     pub ids: Vec<u64>,
-    /// Those that were asked for and are not there.
+    /// Those that were not dealt with: they are not there, or their group has as much open as it may.
     pub missing: Vec<u64>,
     /// Of all, what to send as `after` to go on; null when all were dealt with.
     #[serde(default)]

@@ -1,7 +1,8 @@
 //! How answers and problems are said.
 
 use axum::body::Body;
-use axum::extract::Query;
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -59,6 +60,21 @@ fn json_as<T: Serialize>(value: &T, media_type: &'static str) -> Response {
         Err(error) => {
             tracing::error!(%error, "answer cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The part of the path that names something.
+#[derive(Debug)]
+pub(crate) struct Named(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(rejection) => Err(Problem::new(ErrorCode::Invalid, rejection.body_text()).into()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use soorma_core::{Event, Name, TenantId};
-use soorma_ports::{Delivery, ExternalAgent, Publishing};
+use soorma_ports::{Appended, Delivery, ExternalAgent, Publishing};
 use tokio::time::Instant;
 
 use crate::breaker::Breaker;
@@ -176,7 +176,7 @@ impl Roster {
         self.with(tenant, |tenant| {
             let now = Instant::now();
             let mut answers = Vec::new();
-            for event in events {
+            for (nth, event) in events.iter().enumerate() {
                 let known =
                     || Some(event.source.as_str()).filter(|name| tenant.agent_ids.contains_key(*name));
                 let who: Option<Arc<str>> = agent_id.or_else(known).map(Into::into);
@@ -194,6 +194,7 @@ impl Roster {
                     // Who answers has likely been asked itself.
                     lines.sort_by_key(|line| who.as_deref() != Some(line.agent.agent_id.as_str()));
                     answers.push(Answer {
+                        nth,
                         lines,
                         parent: event.parent_event_id.clone(),
                         conversation: event.correlation_id.clone(),
@@ -233,20 +234,25 @@ impl Drop for Seat {
 struct Answers(Vec<Answer>);
 
 struct Answer {
+    /// Which of the events it is.
+    nth: usize,
     lines: Vec<Arc<Line>>,
     parent: Option<String>,
     conversation: Option<String>,
 }
 
 impl Publishing for Answers {
-    fn done(self: Box<Self>) {
-        for Answer { lines, parent, conversation } in self.0 {
-            let by_id =
-                parent.as_deref().and_then(|id| lines.iter().find(|line| line.lock().hand.reply_to(id)));
-            let answered = by_id.or_else(|| {
-                let conversation = conversation.as_deref()?;
-                lines.iter().find(|line| line.lock().hand.reply_in(conversation))
-            });
+    fn done(self: Box<Self>, appended: &[Appended]) {
+        for Answer { nth, lines, parent, conversation } in self.0 {
+            let is_new = appended.get(nth).is_some_and(|appended| !appended.duplicate);
+            let answered = match (parent, conversation) {
+                // Where it is settled already, another of its conversation is still to be answered.
+                (Some(id), _) => lines.iter().find(|line| line.lock().hand.reply_to(&id)),
+                (None, Some(conversation)) if is_new => {
+                    lines.iter().find(|line| line.lock().hand.reply_in(&conversation))
+                }
+                _ => None,
+            };
             if let Some(line) = answered {
                 line.work.notify_one();
                 // Its place is free before the log has heard of it.

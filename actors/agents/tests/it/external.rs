@@ -85,9 +85,9 @@ impl World {
     async fn publish_by(&self, whose: &str, agent_id: Option<&str>, event: Event) {
         let tenant = tenant(whose);
         let publishing = self.agents.publishing(&tenant, agent_id, std::slice::from_ref(&event));
-        self.bus.publish(&tenant, vec![event]).await.unwrap();
+        let appended = self.bus.publish(&tenant, vec![event]).await.unwrap();
         if let Some(publishing) = publishing {
-            publishing.done();
+            publishing.done(&appended);
         }
     }
 

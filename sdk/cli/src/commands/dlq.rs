@@ -180,6 +180,7 @@ async fn handle(
         let some = verb(&selection).await?;
         all.count += some.count;
         all.ids.extend(some.ids);
+        all.missing.extend(some.missing);
         bar.set_position(u64::try_from(all.count).unwrap_or(u64::MAX));
         match some.next {
             Some(next) => selection.after = Some(next),
@@ -227,7 +228,10 @@ fn said(printer: Printer, what: &str, handled: Handled) -> anyhow::Result<()> {
 
 fn missing(ids: &[u64]) -> Error {
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    Error::not_found(format!("there is no dead letter {}; list them with soorma dlq list", ids.join(", ")))
+    Error::not_found(format!(
+        "there is no dead letter {}, or its group has as much in hand as it may; list them with soorma dlq list",
+        ids.join(", ")
+    ))
 }
 
 fn count(n: usize) -> String {

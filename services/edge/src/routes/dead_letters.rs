@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::Extension;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
 use soorma_api::{DeadLetterItem, DeadLetterPage, DeadLetterQuery, Handled, Problem, Selection, media};
@@ -12,7 +12,7 @@ use soorma_ports::{DeadLetter, DeadLetterFilter};
 
 use crate::app::{App, Shared};
 use crate::body;
-use crate::reply::{Refusal, json, query};
+use crate::reply::{Named, Refusal, json, query};
 
 const LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
@@ -36,7 +36,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Response, Refusal> {
     let id = id.parse().map_err(|_| invalid(format!("the id of a dead letter is a number, not '{id}'")))?;
     Ok(json(&item(app.bus().dead_letter(&scope.tenant, id).await?, true)))
@@ -109,7 +109,8 @@ async fn these(app: &App, tenant: &TenantId, verb: Verb, ids: Vec<u64>) -> Resul
     Ok(Handled { count: done.len(), ids: done, missing, next: None })
 }
 
-/// Goes through dead letters by id, those that were there when it began: one that fails again at once must not be found again.
+/// Goes through dead letters by id: first looks at all that it will deal with, since one that fails again at once comes back with a
+/// higher id, and must not be found again.
 async fn some(
     app: &App,
     tenant: &TenantId,
@@ -118,27 +119,23 @@ async fn some(
     mut after: u64,
     most: usize,
 ) -> Result<Handled, Refusal> {
-    let began = app.edge.clock.now();
-    let (mut handled, mut looked) = (Handled::default(), 0);
-    while looked < most {
-        let wanted = PAGE.min(most - looked);
-        let page = app.bus().dead_letters(tenant, filter, after, wanted).await?;
-        let full = page.len() == wanted;
-        let ids: Vec<u64> =
-            page.iter().filter(|letter| letter.last_at <= began).map(|letter| letter.id).collect();
-        let Some(last) = ids.last() else {
-            return Ok(handled);
-        };
-        after = *last;
-        looked += ids.len();
-        let done = verb.on(app, tenant, &ids).await?;
-        handled.count += done.len();
-        handled.ids.extend(done);
-        if !full || ids.len() < page.len() {
-            return Ok(handled);
-        }
+    let mut wanted = Vec::new();
+    let mut there_are_more = true;
+    while there_are_more && wanted.len() < most {
+        let limit = PAGE.min(most - wanted.len());
+        let page = app.bus().dead_letters(tenant, filter, after, limit).await?;
+        there_are_more = page.len() == limit;
+        wanted.extend(page.iter().map(|letter| letter.id));
+        after = wanted.last().copied().unwrap_or(after);
     }
-    handled.next = Some(after);
+    let mut handled = Handled::default();
+    for ids in wanted.chunks(PAGE) {
+        let done = verb.on(app, tenant, ids).await?;
+        handled.missing.extend(ids.iter().filter(|id| !done.contains(id)));
+        handled.ids.extend(done);
+    }
+    handled.count = handled.ids.len();
+    handled.next = there_are_more.then_some(after);
     Ok(handled)
 }
 

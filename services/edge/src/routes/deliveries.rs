@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use soorma_api::{Deliveries, Nack, Part, Problem, Settled, Violation, media};
 use soorma_core::{ErrorCode, Scope, retry_after};
@@ -12,7 +12,7 @@ use soorma_ports::{Settle, Ticket};
 use crate::app::{App, Shared};
 use crate::body;
 use crate::counters::Counter;
-use crate::reply::{Refusal, json};
+use crate::reply::{Named, Refusal, json};
 
 /// How long to wait before an event is tried again, where nothing is said.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ pub(crate) async fn nack(
 pub(crate) async fn one(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
-    Path(path): Path<String>,
+    Named(path): Named,
     request: Request,
 ) -> Result<Response, Refusal> {
     let usage = || invalid("behind the id of a delivery stands :ack, :nack or :extend".into());

@@ -1,7 +1,7 @@
 //! Groups: how far they are, and pausing, moving and removing them.
 
 use axum::Extension;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use soorma_api::{GroupItem, GroupPage, GroupQuery, GroupTopic, Problem, Seek, media};
@@ -10,7 +10,7 @@ use soorma_ports::{GroupCommand, GroupStatus, Reach};
 
 use crate::app::{App, Shared};
 use crate::body;
-use crate::reply::{Refusal, json, query};
+use crate::reply::{Named, Refusal, json, query};
 use crate::routes::stream::ask::read_start;
 
 const LIMIT: usize = 100;
@@ -34,7 +34,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Response, Refusal> {
     let group = app.bus().group(&scope.tenant, &read_name(&name)?).await?;
     Ok(json(&item(&app, group)))
@@ -43,7 +43,7 @@ pub(crate) async fn show(
 pub(crate) async fn remove(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Response, Refusal> {
     let name = read_name(&name)?;
     if app.agents().hosts(&scope.tenant, &name) {
@@ -59,7 +59,7 @@ pub(crate) async fn remove(
 pub(crate) async fn command(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
-    Path(path): Path<String>,
+    Named(path): Named,
     request: Request,
 ) -> Result<Response, Refusal> {
     let usage = || invalid("behind the name of a group stands :pause, :resume or :seek".into());

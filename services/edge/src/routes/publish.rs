@@ -50,7 +50,7 @@ async fn one(app: &App, scope: &Scope, request: Request) -> Result<Response, Ref
     let bytes = body::read(request, app.config()).await?;
     let wrapped = media == media::JSON;
     let mut draft = if wrapped { unwrap(&bytes)? } else { bare(&bytes)? };
-    let derived = says.once.as_ref().is_some_and(|once| once.name(&mut draft, 0));
+    let derived = says.once.as_ref().is_some_and(|once| once.name(&mut draft, 0, 1));
     let event = complete(app, scope, draft).map_err(|errors| refuse(&errors, &bytes, wrapped))?;
 
     let answer = Published {
@@ -72,9 +72,10 @@ async fn all(app: &App, scope: &Scope, request: Request) -> Result<Response, Ref
         return Err(Problem::new(ErrorCode::Invalid, detail).into());
     }
     let (mut events, mut derived, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let count = batch.events.len();
     for (nth, mut draft) in batch.events.into_iter().enumerate() {
         let ordinal = u32::try_from(nth).unwrap_or(u32::MAX);
-        derived.push(says.once.as_ref().is_some_and(|once| once.name(&mut draft, ordinal)));
+        derived.push(says.once.as_ref().is_some_and(|once| once.name(&mut draft, ordinal, count)));
         match complete(app, scope, draft) {
             Ok(event) => events.push(event),
             Err(wrong) => errors.extend(wrong.into_iter().map(|error| (nth, error))),
@@ -122,15 +123,16 @@ async fn append(
     let kept: Vec<_> =
         events.iter().zip(derived).map(|(event, derived)| derived.then(|| event.clone())).collect();
     let appended = app.bus().publish(&scope.tenant, events).await?;
-    if let Some(publishing) = publishing {
-        publishing.done();
-    }
     let duplicates = appended.iter().filter(|appended| appended.duplicate).count();
     app.counters.duplicates.add(duplicates);
     app.counters.published.add(appended.len() - duplicates);
     let again = kept.into_iter().zip(&appended).filter(|(_, appended)| appended.duplicate);
     let again = again.filter_map(|(event, appended)| Some((event?, appended.position))).collect();
     once::look_same(app, &scope.tenant, again).await?;
+    // What is refused answers nothing.
+    if let Some(publishing) = publishing {
+        publishing.done(&appended);
+    }
     Ok(appended)
 }
 

@@ -161,9 +161,13 @@ async fn a_key_that_is_used_for_something_else_is_refused() {
     let mut later = all.clone();
     later["events"][0]["time"] = "2026-01-01T00:00:00Z".into();
     assert_eq!(keyed(&server, PATH, "k", &later).await.status, 200);
+    // One event more is another batch: it is not refused beside an event that is stored.
+    let more = json!({ "events": (1..302).map(nameless).collect::<Vec<_>>() });
+    assert_eq!(keyed(&server, PATH, "k", &more).await.status, 200);
+    assert_eq!(stored(&server).await.len(), 701);
     // An id that was sent is the client's own affair.
     let own = json!({ "event": work("between-1") });
     assert_eq!(keyed(&server, "/v1/events/publish", "k", &own).await.status, 200);
     assert_eq!(keyed(&server, PATH, "a key", &all).await.status, 422);
-    assert_eq!(stored(&server).await.len(), 400);
+    assert_eq!(stored(&server).await.len(), 701);
 }

@@ -83,6 +83,29 @@ async fn a_member_that_dies_gives_what_it_has_in_hand_back_in_order() {
 }
 
 #[tokio::test]
+async fn a_reply_settles_what_it_answers_and_nothing_else_however_often_it_is_sent() {
+    let server = Server::with(patient()).await;
+    let mut member = server.member("workers").await;
+    for id in numbered(0..4) {
+        let mut event = work(&id);
+        event["correlation_id"] = "plan".into();
+        server.publish(event).await;
+    }
+    assert_eq!(member.ids(4).await, numbered(0..4));
+    // Its answer was lost, so it is sent again.
+    for _ in 0..2 {
+        server.publish(reply("r", Some("plan"), None)).await;
+    }
+    // Two that name what they are about, such as its progress and its result.
+    for id in ["progress", "result"] {
+        server.publish(reply(id, Some("plan"), Some("e1"))).await;
+    }
+    drop(member);
+    let mut heir = server.member("workers").await;
+    assert_eq!(heir.ids(2).await, ["e2", "e3"]);
+}
+
+#[tokio::test]
 async fn a_reply_makes_room_at_once() {
     let server = Server::with(Config { stream_credit: 2, ..patient() }).await;
     let mut member = server.member("workers").await;

@@ -54,6 +54,10 @@ async fn what_is_not_there_is_a_problem_that_says_what_is() {
     let reply = server.get("/v1/nowhere").await;
     assert_eq!((reply.status, reply.problem()["code"].as_str()), (404, Some("not_found")));
     assert!(reply.detail().starts_with("Not Found"));
+    for path in ["/v1/groups/%FF", "/v1/dead-letters/%FF"] {
+        let reply = server.get(path).await;
+        assert_eq!((reply.status, reply.problem()["code"].as_str()), (422, Some("invalid")), "{path}");
+    }
     for (method, path, allow) in [
         ("GET", "/v1/events/publish", "POST"),
         ("POST", "/health", "GET,HEAD"),

@@ -39,13 +39,15 @@ impl Once {
         Ok(Some(Self { tenant: scope.tenant.clone(), key }))
     }
 
-    /// Gives a draft without an id the one that follows from the key; says whether it did.
-    pub(crate) fn name(&self, draft: &mut EventDraft, ordinal: u32) -> bool {
+    /// Gives a draft without an id the one that follows from the key, and from its place among so many; says whether it did. A batch
+    /// that grows is another one: else its new events would be stored beside a refusal of the old ones.
+    pub(crate) fn name(&self, draft: &mut EventDraft, ordinal: u32, count: usize) -> bool {
         if draft.id.as_ref().is_some_and(|id| !id.trim().is_empty()) {
             return false;
         }
         // The topic is the same for all: what the event goes to does not make another key of it.
-        let id = EventId::emission(self.tenant.as_str(), SPACE, Topic::BusinessFacts, &self.key, ordinal);
+        let space = format!("{SPACE} {count}");
+        let id = EventId::emission(self.tenant.as_str(), &space, Topic::BusinessFacts, &self.key, ordinal);
         draft.id = Some(id.to_string());
         true
     }
@@ -135,18 +137,23 @@ mod tests {
 
     #[test]
     fn ids_follow_from_tenant_key_and_place_and_an_id_that_was_sent_stays() {
-        let name = |key: &str, tenant: &str, ordinal, id: Option<&str>| {
+        let name = |key: &str, tenant: &str, (ordinal, count), id: Option<&str>| {
             let tenant = TenantId::new(tenant).expect("a tenant");
             let once = Once { tenant, key: Name::new(key).expect("a key") };
             let mut draft = EventDraft { id: id.map(str::to_owned), ..EventDraft::default() };
-            let derived = once.name(&mut draft, ordinal);
+            let derived = once.name(&mut draft, ordinal, count);
             (derived, draft.id.expect("an id"))
         };
-        let first = name("k", "one", 0, None);
-        assert_eq!((first.0, &first), (true, &name("k", "one", 0, Some(" "))));
-        for other in [name("k", "one", 1, None), name("l", "one", 0, None), name("k", "two", 0, None)] {
+        let first = name("k", "one", (0, 1), None);
+        assert_eq!((first.0, &first), (true, &name("k", "one", (0, 1), Some(" "))));
+        for other in [
+            name("k", "one", (1, 1), None),
+            name("k", "one", (0, 2), None),
+            name("l", "one", (0, 1), None),
+            name("k", "two", (0, 1), None),
+        ] {
             assert_ne!(first.1, other.1);
         }
-        assert_eq!(name("k", "one", 0, Some("own")), (false, "own".to_owned()));
+        assert_eq!(name("k", "one", (0, 1), Some("own")), (false, "own".to_owned()));
     }
 }
