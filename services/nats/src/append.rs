@@ -3,8 +3,7 @@
 //! Each event has a subject of its own, which ends with its id, and is published on condition that the subject has no message
 //! yet. So the server itself refuses an id that it has, for as long as it has it, and says where it stands.
 //!
-//! Several events of one topic are one atomic batch. Where they are of several topics, which no batch spans, the call is
-//! first written down as a whole; whoever opens the log finishes what a dead process has begun.
+//! Several events of one topic are one atomic batch. Where they are of several topics, see `calls`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,9 +17,12 @@ use crate::error::Refused;
 use crate::wire::{MOST_IN_BATCH, Put};
 
 /// How often a call is tried again when others append the same ids.
-const TRIES: usize = 50;
+pub(crate) const TRIES: usize = 50;
 /// What a dead letter adds to its event, and headers: an event that fits fits also as a dead letter.
 const MARGIN: usize = 8 << 10;
+
+/// Where events stand.
+pub(crate) type Places = HashMap<(Topic, Name), Appended>;
 
 /// An event on its way.
 #[derive(Debug, Clone)]
@@ -70,11 +72,11 @@ impl Core {
     }
 
     /// Appends different events, topic by topic; all of one topic or none.
-    async fn append_all(
+    pub(crate) async fn append_all(
         &self,
         tenant: &TenantId,
         envelopes: Vec<Envelope>,
-    ) -> Result<HashMap<(Topic, Name), Appended>, EventLogError> {
+    ) -> Result<Places, EventLogError> {
         let mut places = HashMap::new();
         let mut by_topic: BTreeMap<Topic, Vec<Envelope>> = BTreeMap::new();
         for envelope in envelopes {
@@ -162,90 +164,9 @@ impl Core {
         });
         Ok(known.collect())
     }
-
-    async fn append_over_topics(
-        &self,
-        tenant: &TenantId,
-        envelopes: &[Envelope],
-    ) -> Result<HashMap<(Topic, Name), Appended>, EventLogError> {
-        if envelopes.len() > MOST_IN_BATCH {
-            return Err(too_many(envelopes.len(), "all topics"));
-        }
-        let call = self.wire.client.new_inbox();
-        let call = call.rsplit('.').next().unwrap_or_default();
-        let puts = envelopes.iter().enumerate().map(|(nth, envelope)| Put {
-            subject: self.names.part_of_call(call, nth),
-            payload: written_down(tenant, envelope),
-            expected: None,
-            ttl: None,
-        });
-        let puts: Vec<Put> = puts.collect();
-        for tried in 0.. {
-            match self.wire.store(&puts).await {
-                Ok(_) => break,
-                Err(Refused::BatchBroken(_)) if tried < TRIES => tokio::time::sleep(backoff(tried)).await,
-                Err(refused) => return Err(refused.into_error()),
-            }
-        }
-        // From here on it will be there as a whole, whoever finishes it.
-        let places = self.append_all(tenant, envelopes.to_vec()).await.map_err(|error| {
-            EventLogError::Unavailable(format!(
-                "the call is written down and will be finished later: {error}"
-            ))
-        })?;
-        self.wire.purge(&self.names.calls_stream(), &self.names.call(call)).await?;
-        Ok(places)
-    }
-
-    /// Finishes calls that were written down by a process that has died since.
-    ///
-    /// One that is still at work is not disturbed: what it appends itself is a duplicate then.
-    pub(crate) async fn finish_calls(&self) -> Result<(), EventLogError> {
-        let stream = self.names.calls_stream();
-        let mut after = 0;
-        let mut calls: BTreeMap<String, (TenantId, Vec<Envelope>)> = BTreeMap::new();
-        loop {
-            let range = self.wire.range(&stream, after, None, MOST_IN_BATCH).await?.whole();
-            for message in &range.messages {
-                after = message.sequence;
-                let call = self.names.whose_part(&message.subject);
-                if let (Some(call), Some((tenant, envelope))) = (call, read_part(&message.payload)) {
-                    calls.entry(call.to_owned()).or_insert_with(|| (tenant, Vec::new())).1.push(envelope);
-                } else {
-                    tracing::warn!(subject = %message.subject, "skipped a message that is not ours");
-                }
-            }
-            if !range.more {
-                break;
-            }
-        }
-        for (call, (tenant, envelopes)) in calls {
-            tracing::info!(%call, events = envelopes.len(), "finishing a call that was begun");
-            self.append_all(&tenant, envelopes).await?;
-            self.wire.purge(&stream, &self.names.call(&call)).await?;
-        }
-        Ok(())
-    }
 }
 
-/// The tenant, a line break, and the event.
-fn written_down(tenant: &TenantId, envelope: &Envelope) -> Bytes {
-    let mut payload = Vec::with_capacity(tenant.as_str().len() + 1 + envelope.payload.len());
-    payload.extend_from_slice(tenant.as_str().as_bytes());
-    payload.push(b'\n');
-    payload.extend_from_slice(&envelope.payload);
-    payload.into()
-}
-
-fn read_part(payload: &Bytes) -> Option<(TenantId, Envelope)> {
-    let end = payload.iter().position(|byte| *byte == b'\n')?;
-    let tenant = TenantId::new(std::str::from_utf8(payload.get(..end)?).ok()?).ok()?;
-    let payload = payload.slice(end + 1..);
-    let event: Event = serde_json::from_slice(&payload).ok()?;
-    Some((tenant, Envelope { topic: event.topic, id: event.id, payload }))
-}
-
-fn too_many(count: usize, of: &str) -> EventLogError {
+pub(crate) fn too_many(count: usize, of: &str) -> EventLogError {
     EventLogError::Invalid(format!(
         "{count} events of {of} in one call are too many; at most {MOST_IN_BATCH} can be appended together"
     ))

@@ -4,6 +4,7 @@
 //! replaced by compare-and-set. No consumer is made on the server.
 
 mod append;
+mod calls;
 mod config;
 mod connect;
 mod core;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::Client;
 use async_nats::connection::State;
 use soorma_ports::EventLogError;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Who asks over a connection that is lost is answered at once, and so is who waits when it gets lost: the client library would keep
 /// what is asked for until there is a connection again.
@@ -16,13 +16,20 @@ pub(crate) struct Link {
     answer_within: Duration,
     /// How often the connection was lost.
     losses: watch::Sender<u64>,
+    /// That it was made, for the one who waits for that.
+    connected: Notify,
     /// Why there was no connection the last time that somebody was told.
     said: Mutex<String>,
 }
 
 impl Link {
     pub(crate) fn new(answer_within: Duration) -> Self {
-        Self { answer_within, losses: watch::Sender::new(0), said: Mutex::default() }
+        Self {
+            answer_within,
+            losses: watch::Sender::new(0),
+            connected: Notify::new(),
+            said: Mutex::default(),
+        }
     }
 
     /// Waits for an answer, as long as there is a connection, and not longer than an answer may take.
@@ -63,6 +70,12 @@ impl Link {
 
     pub(crate) fn made(&self) {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.connected.notify_one();
+    }
+
+    /// Waits until a connection is made, or was made since the last time; for one who waits.
+    pub(crate) async fn connected(&self) {
+        self.connected.notified().await;
     }
 
     /// Notes why there is no connection; says whether it is another reason than before.

@@ -1,7 +1,9 @@
 //! The event log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use soorma_core::{Event, Name, Position, TenantId, Topic};
@@ -9,7 +11,7 @@ use soorma_ports::{
     Appended, Bounds, Clock, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, EventLog,
     EventLogError, Follower, GroupCommand, GroupKey, GroupStatus, Page, Reach, Settle,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::config::{Durability, NatsLogConfig};
@@ -42,14 +44,17 @@ pub struct NatsLog {
 pub(crate) struct Shared {
     core: Arc<Core>,
     groups: Mutex<BTreeMap<(TenantId, Name), mpsc::WeakSender<Ask>>>,
-    /// Those who pass on what the server says, gather appends and work for groups; they end with this.
+    /// Those who pass on what the server says, gather appends, work for groups and finish what is left; they end with this.
     tasks: Mutex<JoinSet<()>>,
-    /// What the server is listened to about: only what somebody here waits for, since it costs both sides.
+    /// Places for calls over several topics, as many as publishes may be unanswered; more wait their turn.
+    calls: Arc<Semaphore>,
+    /// What the server is listened to about: only what somebody here has waited for, since it costs both sides.
     heard: tokio::sync::Mutex<BTreeSet<String>>,
 }
 
 impl NatsLog {
-    /// Connects, makes the streams or brings them up to date, and finishes what a process that died has begun.
+    /// Connects, makes the streams or brings them up to date, and finishes what a process that died has begun,
+    /// as far as it can.
     ///
     /// # Errors
     /// When no server answers, or the one that does is too old, refuses the credentials, has no JetStream, or has streams of
@@ -68,11 +73,18 @@ impl NatsLog {
             Durability::Synced => Some(Gathered::start(&wire, &names, &mut tasks)),
         };
         let core = Arc::new(Core { wire, gathered, names, signals, time, clock });
-        core.finish_calls().await?;
+        let mut seen = BTreeMap::new();
+        let finished = core.finish_calls(&mut seen, Duration::ZERO);
+        // What takes longer is finished while the log is open.
+        if let Ok(finished) = tokio::time::timeout(config.answer_within, finished).await {
+            finished?;
+        }
+        tasks.spawn(core.clone().finish_what_is_left(config.answer_within));
         let shared = Shared {
             core,
             groups: Mutex::default(),
             tasks: Mutex::new(tasks),
+            calls: Arc::new(Semaphore::new(config.max_unanswered.clamp(1, Semaphore::MAX_PERMITS))),
             heard: tokio::sync::Mutex::default(),
         };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
@@ -80,6 +92,33 @@ impl NatsLog {
 }
 
 impl Shared {
+    /// Starts a task that ends with the log.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Forget those that have ended.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Appends to several topics, in a task that comes to its end also when who asked goes away.
+    async fn append_over_topics(
+        &self,
+        tenant: &TenantId,
+        events: Vec<Arc<Event>>,
+    ) -> Result<Vec<Appended>, EventLogError> {
+        let calls = self.calls.clone();
+        let place = async { calls.acquire_owned().await.map_err(away) };
+        let place = self.core.wire.answer(place).await?;
+        let (reply, answer) = oneshot::channel();
+        let (core, tenant) = (self.core.clone(), tenant.clone());
+        self.spawn(async move {
+            // Who has gone away hears nothing.
+            drop(reply.send(core.append(&tenant, &events).await));
+            drop(place);
+        });
+        answer.await.map_err(|_| EventLogError::Unavailable("the log was closed".into()))?
+    }
+
     /// Listens to what the server says of these; when it answers, nothing that is stored later goes unheard.
     async fn hear(&self, subjects: Vec<String>) -> Result<(), EventLogError> {
         let mut heard = self.heard.lock().await;
@@ -91,7 +130,7 @@ impl Shared {
             let stored = async { self.core.wire.client.subscribe(subject.clone()).await.map_err(away) };
             let stored = self.core.wire.answer(stored).await?;
             let pass_on = pass_on(self.core.signals.clone(), self.core.names.clone(), stored);
-            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(pass_on);
+            self.spawn(pass_on);
             heard.insert(subject);
             is_new = true;
         }
@@ -114,10 +153,7 @@ impl Shared {
         let hint = Arc::new(Hint::default());
         self.core.signals.listen(tenant, group, &hint);
         let worker = Worker::new(self.core.clone(), tenant.clone(), group.clone(), hint, asked);
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Forget those that have ended.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(worker.run());
+        self.spawn(worker.run());
         groups.insert(key, asks.downgrade());
         asks
     }
@@ -130,6 +166,10 @@ impl EventLog for NatsLog {
         tenant: &TenantId,
         events: Vec<Arc<Event>>,
     ) -> Result<Vec<Appended>, EventLogError> {
+        let topics: BTreeSet<Topic> = events.iter().map(|event| event.topic).collect();
+        if topics.len() > 1 {
+            return self.shared.append_over_topics(tenant, events).await;
+        }
         self.shared.core.append(tenant, &events).await
     }
 

@@ -14,6 +14,11 @@ use crate::config::{NatsLogConfig, Retention};
 use crate::error::away;
 use crate::names::Names;
 
+/// How long a call stays written down at most: longer than a weekend on which nobody looks after the server.
+const CALLS_KEPT: Duration = Duration::from_secs(72 * 3_600);
+/// And what part of the time that the events of any topic are kept.
+const PART_OF_RETENTION: u32 = 4;
+
 pub(crate) async fn provision(
     jetstream: &Context,
     names: &Names,
@@ -75,8 +80,16 @@ fn groups(names: &Names, config: &NatsLogConfig) -> Config {
     }
 }
 
+/// A call is dropped long before its events are: finished later than that, it would append them a second time.
 fn calls(names: &Names, config: &NatsLogConfig) -> Config {
-    Config { name: names.calls_stream(), subjects: vec![names.all_calls()], ..common(config) }
+    let ages = Topic::ALL.iter().map(|topic| config.retain_of.get(topic).unwrap_or(&config.retain).age);
+    let shortest = ages.filter(|age| !age.is_zero()).min();
+    Config {
+        name: names.calls_stream(),
+        subjects: vec![names.all_calls()],
+        max_age: shortest.map_or(CALLS_KEPT, |shortest| CALLS_KEPT.min(shortest / PART_OF_RETENTION)),
+        ..common(config)
+    }
 }
 
 async fn bring_about(jetstream: &Context, wanted: &Config) -> Result<(), EventLogError> {

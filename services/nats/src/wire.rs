@@ -181,6 +181,11 @@ impl Wire {
         self.link.answer(&self.client, answer).await
     }
 
+    /// Waits until a connection is made, or was made since the last time; for one who waits.
+    pub(crate) async fn connected(&self) {
+        self.link.connected().await;
+    }
+
     /// Stores what belongs to one call, side by side, or nothing of it; answers the sequence of the last one.
     pub(crate) async fn store(&self, call: &[Put]) -> Result<u64, Refused> {
         match call {

@@ -2,6 +2,7 @@
 #[cfg(test)]
 mod it {
     mod away;
+    mod calls;
     mod connecting;
     mod contract;
     mod contract_synced;

@@ -55,6 +55,25 @@ async fn what_is_set_otherwise_is_brought_up_to_date_and_what_others_have_set_st
 }
 
 #[tokio::test]
+async fn calls_are_kept_for_less_than_any_of_their_events() {
+    let world = World::new(config()).await;
+    let jetstream = world.jetstream().await;
+    let kept = async || settings(&jetstream, stream(&world, "calls")).await.max_age;
+    assert_eq!(kept().await, Duration::from_secs(42 * 3_600));
+    for (age, expected) in [(60, 15), (0, 72 * 3_600)] {
+        let retain = Retention { age: Duration::from_secs(age), ..Retention::default() };
+        let retain_of = [(Topic::TaskEvents, retain.clone())].into();
+        // All of them, where nothing is dropped because it is old.
+        let retain = if age == 0 { retain } else { Retention::default() };
+        let changed = NatsLogConfig { retain, retain_of, ..world.config.clone() };
+        for _ in 0..2 {
+            reopened(&world, changed.clone()).await.unwrap();
+            assert_eq!(kept().await, Duration::from_secs(expected));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stream_in_memory_is_refused_by_name() {
     let config = config();
     let jetstream = jetstream::new(async_nats::connect(&config.servers[0]).await.unwrap());
