@@ -16,7 +16,7 @@ pub(crate) struct Link {
     answer_within: Duration,
     /// How often the connection was lost.
     losses: watch::Sender<u64>,
-    /// That it was made, for the one who waits for that.
+    /// That it was made anew, for the one who waits for that.
     connected: Notify,
     /// Why there was no connection the last time that somebody was told.
     said: Mutex<String>,
@@ -70,10 +70,12 @@ impl Link {
 
     pub(crate) fn made(&self) {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.connected.notify_one();
+        if *self.losses.borrow() > 0 {
+            self.connected.notify_one();
+        }
     }
 
-    /// Waits until a connection is made, or was made since the last time; for one who waits.
+    /// Waits until a connection that was lost is made anew, or was since the last time; for one who waits.
     pub(crate) async fn connected(&self) {
         self.connected.notified().await;
     }
@@ -92,6 +94,17 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn only_a_connection_that_was_lost_is_made_anew() {
+        let link = Link::new(Duration::from_secs(1));
+        link.made();
+        assert!(futures_util::poll!(Box::pin(link.connected())).is_pending());
+        link.lost();
+        link.made();
+        link.connected().await;
+        assert!(futures_util::poll!(Box::pin(link.connected())).is_pending());
+    }
 
     #[test]
     fn a_reason_is_new_once_until_there_was_a_connection() {

@@ -181,7 +181,7 @@ impl Wire {
         self.link.answer(&self.client, answer).await
     }
 
-    /// Waits until a connection is made, or was made since the last time; for one who waits.
+    /// Waits until a connection that was lost is made anew, or was since the last time; for one who waits.
     pub(crate) async fn connected(&self) {
         self.link.connected().await;
     }

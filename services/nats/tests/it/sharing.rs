@@ -131,18 +131,19 @@ async fn a_call_over_topics_that_a_process_began_is_finished_by_the_next() {
     let jetstream = world.jetstream().await;
     let parts = [event("a", TOPIC), event("b", TOPIC), event("c", Topic::PlanEvents)];
     for (nth, part) in parts.iter().enumerate() {
-        let subject = format!("{}.calls.dead.{nth}", world.config.prefix);
+        let subject = format!("{}.calls.dead-3.{nth}", world.config.prefix);
         let payload = format!("acme\n{}", part.to_json(Json::Snake));
         jetstream.publish(subject, payload.into()).await.unwrap().await.unwrap();
     }
     let world = world.reopen().await;
+    let calls = format!("{}-calls", world.config.prefix);
+    let left = async || jetstream.get_stream(&calls).await.unwrap().cached_info().state.messages;
+    assert!(tokio::time::timeout(LONG, async { while left().await > 0 {} }).await.is_ok(), "it is finished");
     for (topic, expected) in [(TOPIC, vec!["b", "a"]), (Topic::PlanEvents, vec!["c"])] {
         let page = world.log.read(&Reach::Tenant(acme.clone()), topic, Position(0), 10).await.unwrap();
         let ids: Vec<_> = page.entries.iter().map(|entry| entry.event.id.as_str()).collect();
         assert_eq!(ids, expected);
     }
-    let calls = jetstream.get_stream(format!("{}-calls", world.config.prefix)).await.unwrap();
-    assert_eq!(calls.cached_info().state.messages, 0);
 }
 
 #[tokio::test]
