@@ -141,7 +141,12 @@ impl Core {
         command: &GroupCommand,
     ) -> Result<bool, EventLogError> {
         if *command == GroupCommand::Remove {
-            return self.remove(tenant, group, u64::MAX).await;
+            let was_there = self.remove(tenant, group, u64::MAX).await?;
+            if !was_there {
+                // A removal before may have been cut short: nobody could get rid of what it left.
+                self.purge_letters(tenant, group).await?;
+            }
+            return Ok(was_there);
         }
         for _ in 0..MOST_RACES {
             let (Some(held), revision) = self.load(tenant, group).await? else { return Ok(false) };
@@ -195,7 +200,7 @@ impl Core {
         if self.wire.purge_up_to(&stream, &state, revision).await? == 0 {
             return Ok(false);
         }
-        self.wire.purge(&stream, &self.names.letters(tenant, Some(group), None)).await?;
+        self.purge_letters(tenant, group).await?;
         self.signals.state_stored(&encode(tenant.as_str()), &encode(group.as_str()), u64::MAX);
         // The server says nothing of what it drops: those who work for the group elsewhere are to look.
         let told = self.names.stored_state(tenant, group);
@@ -203,13 +208,18 @@ impl Core {
         Ok(true)
     }
 
+    async fn purge_letters(&self, tenant: &TenantId, group: &Name) -> Result<(), EventLogError> {
+        self.wire.purge(&self.names.groups_stream(), &self.names.letters(tenant, Some(group), None)).await
+    }
+
     pub(crate) async fn expire_groups(&self) -> Result<Vec<GroupKey>, EventLogError> {
         let mut gone = Vec::new();
         for some in self.group_keys(&Reach::Platform).await?.chunks(READ_AT_ONCE) {
             for (key, (state, revision)) in self.states(some).await? {
-                if !state.is_idle(self.now()) || state.dead > 0 {
+                if !state.is_idle(self.now()) {
                     continue;
                 }
+                // The letters themselves are asked, whatever the state says of them.
                 let own = DeadLetterFilter { group: Some(key.1.clone()), ..DeadLetterFilter::default() };
                 let mourned = !self.dead_letters(&key.0, &own, 0, 1).await?.is_empty();
                 if !mourned && self.remove(&key.0, &key.1, revision).await? {
