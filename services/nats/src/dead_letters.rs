@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use soorma_core::{Event, Name, Position, TenantId, Topic};
+use futures_util::future::try_join_all;
+use soorma_core::{Event, Name, TenantId};
 use soorma_ports::{DeadLetter, DeadLetterFilter, EventLogError};
 
 use crate::core::Core;
 use crate::error::corrupt;
 use crate::group::{Letter, MARK_STAYS, MOST_BURIED, Saved};
+use crate::names::LetterKey;
 use crate::wire::Put;
 
 /// How many are read at once.
@@ -20,8 +22,7 @@ const MOST_RACES: usize = 100;
 struct Found {
     id: u64,
     group: Name,
-    topic: Topic,
-    position: Position,
+    key: LetterKey,
     letter: Letter,
 }
 
@@ -68,9 +69,9 @@ impl Core {
     }
 
     fn read_letter(&self, tenant: &TenantId, id: u64, subject: &str, payload: &[u8]) -> Option<Found> {
-        let (group, topic, position) = self.names.whose_letter(tenant, subject)?;
+        let (group, key) = self.names.whose_letter(tenant, subject)?;
         let letter = Letter::read(payload).filter(|letter| !letter.redriven)?;
-        Some(Found { id, group, topic, position, letter })
+        Some(Found { id, group, key, letter })
     }
 
     pub(crate) async fn discard(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, EventLogError> {
@@ -121,11 +122,11 @@ impl Core {
             for id in ids {
                 // Read anew each time: it may have been dealt with in between.
                 let Some(mut found) = self.find_letter(tenant, *id).await? else { continue };
-                let subject = self.names.letter(tenant, group, found.topic, found.position);
+                let subject = self.names.letter(tenant, group, found.key);
                 let (payload, ttl) = match verb {
                     Verb::Redrive => {
                         let key = state.key.as_ref().and_then(|key| key.of(&found.letter.event));
-                        if !state.redrive(found.topic, found.position, key, now) {
+                        if !state.redrive(found.key, key, now) {
                             continue;
                         }
                         found.letter.redriven = true;
@@ -153,26 +154,22 @@ impl Core {
         )))
     }
 
-    /// Appends the announcements of letters that are still there.
+    /// Appends the announcements of letters that are still there, as the leader knows them: a server that lags behind would not find
+    /// what was stored just now.
     pub(crate) async fn announce(
         &self,
         tenant: &TenantId,
         group: &Name,
-        letters: &[(Topic, Position)],
+        letters: &[LetterKey],
     ) -> Result<(), EventLogError> {
         let stream = self.names.groups_stream();
-        let subjects: Vec<String> = letters
-            .iter()
-            .map(|(topic, position)| self.names.letter(tenant, group, *topic, *position))
-            .collect();
-        let found = self.wire.last_of(&stream, &subjects).await?;
-        let mut letters: Vec<DeadLetter> = found
-            .iter()
-            .filter_map(|message| {
-                self.read_letter(tenant, message.sequence, &message.subject, &message.payload)
-            })
-            .map(Found::into_dead_letter)
-            .collect();
+        let found = letters.iter().map(|key| async {
+            let subject = self.names.letter(tenant, group, *key);
+            let found = self.wire.newest(&stream, &subject).await?;
+            Ok(found.and_then(|(id, payload)| self.read_letter(tenant, id, &subject, &payload)))
+        });
+        let found = try_join_all(found).await?;
+        let mut letters: Vec<DeadLetter> = found.into_iter().flatten().map(Found::into_dead_letter).collect();
         letters.sort_unstable_by_key(|letter| letter.id);
         let events: Vec<Arc<Event>> =
             letters.iter().filter_map(|letter| letter.announcement(tenant)).map(Arc::new).collect();
@@ -192,6 +189,6 @@ enum Verb {
 
 impl Found {
     fn into_dead_letter(self) -> DeadLetter {
-        self.letter.into_dead_letter(self.id, self.group, self.position)
+        self.letter.into_dead_letter(self.id, self.group, self.key.position)
     }
 }

@@ -9,6 +9,7 @@
 mod letter;
 mod member;
 mod open_list;
+mod places;
 mod state;
 mod store;
 mod worker;

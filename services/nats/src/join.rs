@@ -20,8 +20,10 @@ impl Core {
         for _ in 0..MOST_RACES {
             let (held, revision) = self.load(&spec.tenant, &spec.group).await?;
             let starts = self.starts(spec, held.as_ref()).await?;
-            let mut state = held.clone().unwrap_or_default();
-            state.join(spec, &starts, self.now());
+            let now = self.now();
+            let mut state = held.clone().unwrap_or_else(|| GroupState::new(now));
+            state.join(spec, &starts, now);
+            self.put_in_place(&spec.group, &mut state).await?;
             if held.as_ref() == Some(&state) {
                 return Ok(());
             }

@@ -3,15 +3,25 @@
 //! | stream | subjects |
 //! | --- | --- |
 //! | `<prefix>-<topic>` | `<prefix>.events.<topic>.<tenant>.<id>` |
-//! | `<prefix>-groups` | `<prefix>.groups.state.<tenant>.<group>`, `….groups.letter.<tenant>.<group>.<topic>.<position>`, `….groups.probe` |
+//! | `<prefix>-groups` | `<prefix>.groups.state.<tenant>.<group>`, `….groups.letter.<tenant>.<group>.<topic>.<position>.<nth>`, `….groups.probe` |
 //! | `<prefix>-calls` | `<prefix>.calls.<call>.<ordinal>` |
 //!
 //! What was stored in the first two is said again, without content, below `<prefix>.stored`.
 
+use serde::{Deserialize, Serialize};
 use soorma_core::{Name, Position, TenantId, Topic};
 use soorma_ports::EventLogError;
 
 use crate::token::{decode, encode};
+
+/// Which dead letter of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LetterKey {
+    pub(crate) topic: Topic,
+    pub(crate) position: Position,
+    /// A number that no other letter of the group has: after a seek an event may be given up again.
+    pub(crate) nth: u64,
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
@@ -90,20 +100,22 @@ impl Names {
     pub(crate) fn letters(&self, tenant: &TenantId, group: Option<&Name>, topic: Option<Topic>) -> String {
         let group = group.map_or_else(|| "*".to_owned(), |group| encode(group.as_str()));
         let topic = topic.map_or("*", Topic::as_str);
-        format!("{}.groups.letter.{}.{group}.{topic}.*", self.prefix, encode(tenant.as_str()))
+        format!("{}.groups.letter.{}.{group}.{topic}.*.*", self.prefix, encode(tenant.as_str()))
     }
 
-    pub(crate) fn letter(&self, tenant: &TenantId, group: &Name, topic: Topic, position: Position) -> String {
+    pub(crate) fn letter(&self, tenant: &TenantId, group: &Name, key: LetterKey) -> String {
         let (tenant, group) = (encode(tenant.as_str()), encode(group.as_str()));
-        format!("{}.groups.letter.{tenant}.{group}.{topic}.{position}", self.prefix)
+        let LetterKey { topic, position, nth } = key;
+        format!("{}.groups.letter.{tenant}.{group}.{topic}.{position}.{nth}", self.prefix)
     }
 
-    /// Returns the group and the event that a dead letter of this tenant is about.
-    pub(crate) fn whose_letter(&self, tenant: &TenantId, subject: &str) -> Option<(Name, Topic, Position)> {
+    /// Returns of which group a dead letter of this tenant is, and which one.
+    pub(crate) fn whose_letter(&self, tenant: &TenantId, subject: &str) -> Option<(Name, LetterKey)> {
         let rest = subject.strip_prefix(&self.prefix)?.strip_prefix(".groups.letter.")?;
         let mut tokens = rest.strip_prefix(&encode(tenant.as_str()))?.strip_prefix('.')?.split('.');
-        let (group, topic, position) = (tokens.next()?, tokens.next()?, tokens.next()?);
-        Some((Name::new(decode(group)?).ok()?, topic.parse().ok()?, Position(position.parse().ok()?)))
+        let group = Name::new(decode(tokens.next()?)?).ok()?;
+        let (topic, position) = (tokens.next()?.parse().ok()?, Position(tokens.next()?.parse().ok()?));
+        Some((group, LetterKey { topic, position, nth: tokens.next()?.parse().ok()? }))
     }
 
     pub(crate) fn all_calls(&self) -> String {
@@ -174,8 +186,9 @@ mod tests {
         assert_eq!(subject, "it.events.plan-events.a=2Eb=3E.x=20=2A");
         assert_eq!(names.whose_event(topic, &subject), Some((tenant.clone(), name.clone())));
         assert_eq!(names.whose_event(Topic::TaskEvents, &subject), None);
-        let subject = names.letter(&tenant, &name, topic, position);
-        assert_eq!(names.whose_letter(&tenant, &subject), Some((name, topic, position)));
+        let key = LetterKey { topic, position, nth: 9 };
+        let subject = names.letter(&tenant, &name, key);
+        assert_eq!(names.whose_letter(&tenant, &subject), Some((name, key)));
         assert_eq!(names.whose_letter(&TenantId::new("a").unwrap(), &subject), None);
         assert_eq!(
             names.whose_state(&names.state(&tenant, &Name::new("g.h").unwrap())),

@@ -9,6 +9,7 @@ mod it {
     mod differential;
     mod full;
     mod gathered;
+    mod groups;
     mod kill;
     mod provisioning;
     mod retention;

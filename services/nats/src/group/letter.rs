@@ -1,6 +1,6 @@
 //! A dead letter, as it is stored.
 //!
-//! It has a subject of its own, for its group and its event: while an event is redriven its content stays there, marked.
+//! It has a subject of its own: while its event is redriven the content stays there, marked.
 
 use serde::{Deserialize, Serialize};
 use soorma_core::{Event, Name, Position, Timestamp};

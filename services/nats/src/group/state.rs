@@ -8,6 +8,7 @@ use soorma_core::{PartitionKey, Position, Timestamp, Topic};
 use soorma_ports::{ConsumerSpec, DeliveryId, Settle};
 
 use super::open_list::{self, OpenEvents};
+use crate::names::LetterKey;
 use crate::server_time::Now;
 
 /// How much a group has open at most, in hand or waiting; then it gets nothing new. It is what a message can hold.
@@ -27,6 +28,9 @@ pub(crate) struct GroupState {
     max_unsettled: u32,
     /// Up to where events were handed out.
     pub(super) cursors: BTreeMap<Topic, Position>,
+    /// When the stream was made, by the server's clock, that a cursor is a place in.
+    #[serde(default)]
+    streams: BTreeMap<Topic, i64>,
     #[serde(with = "open_list")]
     open: OpenEvents,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,7 +42,8 @@ pub(crate) struct GroupState {
     pub(crate) used_at: i64,
     #[serde(default)]
     pub(crate) paused: bool,
-    /// How often it was moved: what was read ahead before is not to be handed out.
+    /// Grows each time that it is moved: what was read ahead before is not to be handed out. It begins with the time at which the group
+    /// was made, so that one which is made anew has another.
     #[serde(default)]
     pub(super) sought: u64,
     /// How many were parked so far; the order in which they go on.
@@ -47,9 +52,13 @@ pub(crate) struct GroupState {
     /// How many dead letters it has.
     #[serde(default)]
     pub(crate) dead: u64,
+    /// The number of its newest dead letter; begins with the time at which the group was made, so that none has the number of one which a
+    /// group of that name had before.
+    #[serde(default)]
+    buried: u64,
     /// Dead letters that are to be announced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) untold: Vec<(Topic, Position)>,
+    pub(super) untold: Vec<LetterKey>,
 }
 
 /// An event that was handed out and not acknowledged.
@@ -72,9 +81,9 @@ pub(crate) struct Open {
     parked: bool,
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     first_at: Option<i64>,
-    /// Whether it comes from a dead letter, which has its content.
-    #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
-    redriven: bool,
+    /// The number of the dead letter that it comes from, which has its content.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    redriven: Option<u64>,
 }
 
 /// The moment of a call, on both clocks.
@@ -89,16 +98,19 @@ pub(crate) struct Due {
 /// What was given up.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Buried {
-    pub(crate) topic: Topic,
-    pub(crate) position: Position,
+    pub(crate) key: LetterKey,
     pub(crate) cause: String,
     pub(crate) attempts: u32,
     pub(crate) first_at: Timestamp,
     pub(crate) last_at: Timestamp,
-    pub(crate) redriven: bool,
 }
 
 impl GroupState {
+    pub(crate) fn new(now: Due) -> Self {
+        let made = u64::try_from(now.server.earliest).unwrap_or(0);
+        Self { sought: made, buried: made, ..Self::default() }
+    }
+
     pub(crate) fn takes(&self, topic: Topic) -> bool {
         self.cursors.contains_key(&topic)
     }
@@ -149,6 +161,37 @@ impl GroupState {
         }
     }
 
+    /// Notes which stream a topic has now. Where the group is not in it, it goes on from where it can, without what it had open elsewhere;
+    /// returns the place where it was, and the one where it is.
+    pub(super) fn put_in_place(
+        &mut self,
+        topic: Topic,
+        made: i64,
+        head: Position,
+        now: Due,
+    ) -> Option<(Position, Position)> {
+        let is_another = self.streams.insert(topic, made).is_some_and(|known| known != made);
+        let end = if is_another { Position(0) } else { head };
+        let lost: Vec<Position> = self
+            .open
+            .range((topic, Position(0))..=(topic, Position(u64::MAX)))
+            // The content of what was redriven is elsewhere.
+            .filter(|((_, position), open)| *position > end && open.redriven.is_none())
+            .map(|((_, position), _)| *position)
+            .collect();
+        let cursor = self.cursors.get_mut(&topic)?;
+        let was = *cursor;
+        if was <= end && lost.is_empty() && !is_another {
+            return None;
+        }
+        *cursor = was.min(end);
+        self.sought += 1;
+        for position in lost {
+            self.close(topic, position, now);
+        }
+        Some((was, was.min(end)))
+    }
+
     pub(crate) fn cursors(&self) -> &BTreeMap<Topic, Position> {
         &self.cursors
     }
@@ -163,7 +206,7 @@ impl GroupState {
     pub(crate) fn oldest(&self) -> (BTreeMap<Topic, Position>, Option<Timestamp>) {
         let (mut positions, mut redriven) = (BTreeMap::new(), None::<i64>);
         for ((topic, position), open) in &self.open {
-            if open.redriven {
+            if open.redriven.is_some() {
                 redriven = [redriven, open.first_at].into_iter().flatten().min();
             } else {
                 positions.entry(*topic).or_insert(*position);
@@ -244,7 +287,7 @@ impl GroupState {
             key,
             parked: self.is_busy(key),
             first_at: None,
-            redriven: false,
+            redriven: None,
         };
         if open.parked {
             self.parked += 1;
@@ -264,8 +307,13 @@ impl GroupState {
     fn close(&mut self, topic: Topic, position: Position, now: Due) -> Option<Open> {
         let open = self.open.remove(&(topic, position))?;
         if open.key.is_some() && !open.parked {
-            let of_key = self.open.values_mut().filter(|other| other.key == open.key);
-            if let Some(next) = of_key.min_by_key(|other| other.due) {
+            // Within a topic by position, since a group that was moved back parks earlier ones later; between topics as they were parked.
+            let mut firsts = BTreeMap::new();
+            for ((topic, position), other) in self.open.iter().filter(|(_, other)| other.key == open.key) {
+                firsts.entry(*topic).or_insert((other.due, *topic, *position));
+            }
+            let next = firsts.into_values().min().map(|(_, topic, position)| (topic, position));
+            if let Some(next) = next.and_then(|next| self.open.get_mut(&next)) {
                 (next.parked, next.due) = (false, now.server.earliest);
             }
         }
@@ -338,22 +386,26 @@ impl GroupState {
 
     fn bury(&mut self, topic: Topic, position: Position, cause: &str, now: Due) -> Option<Buried> {
         let open = self.close(topic, position, now)?;
+        // What was redriven is a letter in the same place again.
+        let nth = open.redriven.unwrap_or_else(|| {
+            self.buried += 1;
+            self.buried
+        });
+        let key = LetterKey { topic, position, nth };
         self.dead += 1;
-        self.untold.push((topic, position));
+        self.untold.push(key);
         Some(Buried {
-            topic,
-            position,
+            key,
             cause: cause.into(),
             attempts: open.attempt,
             first_at: open.first_at.map_or(now.wall, Timestamp::from_micros),
             last_at: now.wall,
-            redriven: open.redriven,
         })
     }
 
     /// Takes an event back that was given up; `false` where the group is full, or has it.
-    pub(crate) fn redrive(&mut self, topic: Topic, position: Position, key: Option<u32>, now: Due) -> bool {
-        let place = (topic, position);
+    pub(crate) fn redrive(&mut self, letter: LetterKey, key: Option<u32>, now: Due) -> bool {
+        let place = (letter.topic, letter.position);
         if self.open.len() >= MOST_OPEN || self.open.contains_key(&place) {
             return false;
         }
@@ -364,7 +416,8 @@ impl GroupState {
             // Before all that was not handed out yet.
             due = i64::MIN.saturating_add(self.parked);
         }
-        let open = Open { in_hand: false, attempt: 0, due, key, parked, first_at: None, redriven: true };
+        let open =
+            Open { in_hand: false, attempt: 0, due, key, parked, first_at: None, redriven: Some(letter.nth) };
         self.open.insert(place, open);
         self.dead = self.dead.saturating_sub(1);
         true
@@ -376,7 +429,7 @@ impl GroupState {
     }
 
     /// Notes that dead letters were announced.
-    pub(crate) fn told(&mut self, letters: &[(Topic, Position)]) {
+    pub(crate) fn told(&mut self, letters: &[LetterKey]) {
         self.untold.retain(|letter| !letters.contains(letter));
     }
 
@@ -389,9 +442,10 @@ impl GroupState {
         self.open.contains_key(&(topic, position))
     }
 
-    /// Whether the content of an event is in a dead letter.
-    pub(crate) fn is_redriven(&self, topic: Topic, position: Position) -> bool {
-        self.open.get(&(topic, position)).is_some_and(|open| open.redriven)
+    /// Returns the dead letter that has the content of an event.
+    pub(crate) fn redriven(&self, topic: Topic, position: Position) -> Option<LetterKey> {
+        let nth = self.open.get(&(topic, position))?.redriven?;
+        Some(LetterKey { topic, position, nth })
     }
 }
 
@@ -426,12 +480,16 @@ mod tests {
         if ready { group.hand(Topic::PlanEvents, Position(position), now(at)) } else { None }
     }
 
+    fn letter(position: u64) -> LetterKey {
+        LetterKey { topic: Topic::PlanEvents, position: Position(position), nth: 1 }
+    }
+
     #[test]
     fn what_is_stored_is_read_again() {
         let mut group = group();
         hand(&mut group, 3, Some(7), 10);
         hand(&mut group, 4, Some(7), 10);
-        group.redrive(Topic::PlanEvents, Position(1), Some(7), now(20));
+        group.redrive(letter(1), Some(7), now(20));
         let json = serde_json::to_string(&group).unwrap();
         assert_eq!(serde_json::from_str::<GroupState>(&json).unwrap(), group);
     }
@@ -440,9 +498,15 @@ mod tests {
     fn a_full_group_fits_into_a_message() {
         let mut group = group();
         for position in 0..MOST_OPEN as u64 {
+            let (position, at) = (10_000_000_000 + position, 1_800_000_000_000_000);
             // Half of them are the largest that an open event can be.
-            let key = position.is_multiple_of(2).then_some(u32::MAX);
-            hand(&mut group, 10_000_000_000 + position, key, 1_800_000_000_000_000);
+            if position.is_multiple_of(2) {
+                let letter = LetterKey { nth: 1_800_000_000_000_000, ..letter(position) };
+                assert!(group.redrive(letter, Some(u32::MAX), now(at)));
+                group.hand(Topic::PlanEvents, Position(position), now(at)).unwrap();
+            } else {
+                hand(&mut group, position, None, at);
+            }
         }
         assert!(serde_json::to_vec(&group).unwrap().len() < 1_000_000);
         assert!(!group.has_room());
@@ -465,7 +529,7 @@ mod tests {
         let first = hand(&mut group, 5, Some(7), 0).unwrap();
         assert_eq!(hand(&mut group, 6, Some(7), 0), None);
         for position in [1, 2] {
-            assert!(group.redrive(Topic::PlanEvents, Position(position), Some(7), now(0)));
+            assert!(group.redrive(letter(position), Some(7), now(0)));
         }
         let all = BTreeSet::from(Topic::ALL);
         let mut order = Vec::new();

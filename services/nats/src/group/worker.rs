@@ -18,6 +18,7 @@ use super::member::Handed;
 use super::state::{Buried, Due, GroupState, MOST_BURIED};
 use super::store::Saved;
 use crate::core::Core;
+use crate::names::LetterKey;
 use crate::signals::{EVERY_TOPIC, Hint, bit};
 use crate::wire::Put;
 
@@ -25,6 +26,8 @@ use crate::wire::Put;
 const READ_AHEAD: usize = 256;
 /// How often others may be faster before a call is given up.
 const MOST_RACES: u32 = 500;
+/// How many dead letters are announced at once.
+const TOLD_AT_ONCE: usize = 250;
 /// How long a mark that a letter is no more stays: longer than anybody reads a list.
 pub(crate) const MARK_STAYS: Duration = Duration::from_secs(60);
 
@@ -50,6 +53,8 @@ type Settlements = (Vec<(DeliveryId, Settle)>, oneshot::Sender<Result<Vec<bool>,
 struct Waiting {
     max: usize,
     until: Option<Instant>,
+    /// Whether it is answered after this look, since its time is up.
+    is_last: bool,
     topics: Arc<BTreeSet<Topic>>,
     reply: oneshot::Sender<Result<Handed, EventLogError>>,
 }
@@ -69,7 +74,7 @@ struct Step {
     handed: Vec<Vec<DeliveryId>>,
     buried: Vec<Buried>,
     /// Letters that were redriven and are done with.
-    done: Vec<Key>,
+    done: Vec<LetterKey>,
 }
 
 #[derive(Debug)]
@@ -80,6 +85,8 @@ pub(crate) struct Worker {
     hint: Arc<Hint>,
     asks: mpsc::Receiver<Ask>,
     held: Option<(GroupState, u64)>,
+    /// Whether something may have happened to the streams that nobody has told.
+    is_unsure: bool,
     waiting: VecDeque<Waiting>,
     settles: VecDeque<Settlements>,
     untaken: Vec<DeliveryId>,
@@ -90,7 +97,7 @@ pub(crate) struct Worker {
     /// Open events whose content is nowhere any more.
     gone: Vec<Key>,
     /// Dead letters that were announced, which is not written down yet.
-    told: Vec<Key>,
+    told: Vec<LetterKey>,
     races: u32,
 }
 
@@ -110,6 +117,7 @@ impl Worker {
             hint,
             asks,
             held: None,
+            is_unsure: false,
             waiting: VecDeque::new(),
             settles: VecDeque::new(),
             untaken: Vec::new(),
@@ -126,19 +134,25 @@ impl Worker {
     pub(crate) async fn run(mut self) {
         loop {
             let due = self.due();
-            tokio::select! {
+            let is_over = tokio::select! {
                 biased;
-                ask = self.asks.recv() => match ask {
-                    Some(ask) => self.take(ask),
-                    None => return,
+                ask = self.asks.recv() => {
+                    let is_over = ask.is_none();
+                    ask.into_iter().for_each(|ask| self.take(ask));
+                    is_over
                 },
-                () = self.hint.wake.notified() => {}
-                () = until(due) => {}
-            }
+                () = self.hint.wake.notified() => false,
+                () = until(due) => false,
+            };
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(ask);
             }
+            if is_over {
+                // They have gone away. What was on its way to them is given back, the others would wait for it until its lease ends.
+                self.waiting.clear();
+            }
             self.untaken.extend(self.hint.take_untaken());
+            self.look_once_more();
             while self.has_work() {
                 match self.step().await {
                     Ok(true) => {}
@@ -146,19 +160,33 @@ impl Worker {
                     Err(error) => self.fail(&error),
                 }
             }
+            if is_over {
+                return;
+            }
         }
     }
 
     fn take(&mut self, ask: Ask) {
         match ask {
             Ask::Next { max, until, topics, reply } => {
-                if until.is_some_and(|until| until <= Instant::now()) {
-                    // It does not wait for what the server says, so it has to look.
-                    self.hint.appended(EVERY_TOPIC);
-                }
-                self.waiting.push_back(Waiting { max, until, topics, reply });
+                self.waiting.push_back(Waiting { max, until, is_last: false, topics, reply });
             }
             Ask::Settle { settlements, reply } => self.settles.push_back((settlements, reply)),
+        }
+    }
+
+    /// Looks at all again before somebody is answered that there is nothing: he may not have waited, and what the server says can get lost.
+    fn look_once_more(&mut self) {
+        let now = Instant::now();
+        let is_over =
+            |waiting: &&mut Waiting| !waiting.is_last && waiting.until.is_some_and(|until| until <= now);
+        let mut any = false;
+        for waiting in self.waiting.iter_mut().filter(is_over) {
+            (waiting.is_last, any) = (true, true);
+        }
+        if any {
+            self.held = None;
+            self.hint.appended(EVERY_TOPIC);
         }
     }
 
@@ -176,6 +204,7 @@ impl Worker {
 
     fn fail(&mut self, error: &EventLogError) {
         self.held = None;
+        self.is_unsure = true;
         self.races = 0;
         // Who was answered nothing has gone away, or hears it from the closed channel.
         for waiting in self.waiting.drain(..) {
@@ -226,8 +255,8 @@ impl Worker {
         self.gone.clear();
         self.untaken.clear();
         self.told.clear();
-        for (topic, position) in &step.done {
-            self.forget_letter(*topic, *position).await;
+        for letter in &step.done {
+            self.forget_letter(*letter).await;
         }
         if !step.state.untold.is_empty() {
             self.announce(&step.state.untold).await;
@@ -238,19 +267,32 @@ impl Worker {
 
     async fn newest(&mut self) -> Result<(GroupState, u64), EventLogError> {
         let known = self.hint.newest();
-        match self.held.take() {
-            Some((state, revision)) if known <= revision => Ok((state, revision)),
-            _ => {
-                if known == u64::MAX {
-                    self.hint.forget_newest();
-                }
-                let (state, revision) = self.core.load(&self.tenant, &self.group).await?;
-                let missing = || {
-                    EventLogError::Unavailable(format!("the group {} was removed; join it again", self.group))
-                };
-                Ok((state.ok_or_else(missing)?, revision))
-            }
+        if let Some((state, revision)) = self.held.take()
+            && known <= revision
+        {
+            return Ok((state, revision));
         }
+        if known == u64::MAX {
+            self.hint.forget_newest();
+            self.is_unsure = true;
+        }
+        let (state, revision) = if self.is_unsure {
+            self.core.load_in_place(&self.tenant, &self.group).await?
+        } else {
+            self.core.load(&self.tenant, &self.group).await?
+        };
+        let missing =
+            || EventLogError::Unavailable(format!("the group {} was removed; join it again", self.group));
+        let state = state.ok_or_else(missing)?;
+        if std::mem::take(&mut self.is_unsure) || self.sought != state.sought {
+            self.sought = state.sought;
+            self.ahead.clear();
+            self.hint.appended(EVERY_TOPIC);
+        }
+        // Where something else may be taken in.
+        self.contents.retain(|key, _| state.is_open(key.0, key.1));
+        self.gone.retain(|key| state.is_open(key.0, key.1));
+        Ok((state, revision))
     }
 
     async fn lost_the_race(&mut self) -> Result<(), EventLogError> {
@@ -270,11 +312,6 @@ impl Worker {
 
     /// Reads ahead, where less is left than is wanted and more may be there.
     async fn look(&mut self, state: &GroupState) -> Result<(), EventLogError> {
-        if self.sought != state.sought {
-            self.sought = state.sought;
-            self.ahead.clear();
-            self.hint.appended(EVERY_TOPIC);
-        }
         let wanted = self.waiting.iter().fold(0, |sum: usize, waiting| sum.saturating_add(waiting.max));
         let wanted = wanted.min(READ_AHEAD);
         let topics = self.wanted();
@@ -326,11 +363,9 @@ impl Worker {
                 break;
             }
             let counts = settlements.iter().map(|(id, settle)| {
-                let redriven = *settle == Settle::Ack && state.is_redriven(id.topic, id.position);
+                let redriven = state.redriven(id.topic, id.position).filter(|_| *settle == Settle::Ack);
                 let (counts, given_up) = state.settle(*id, settle, now);
-                if redriven && counts {
-                    done.push((id.topic, id.position));
-                }
+                done.extend(redriven.filter(|_| counts));
                 buried.extend(given_up);
                 counts
             });
@@ -412,9 +447,9 @@ impl Worker {
             }
         }
         let handed = step.handed.iter().flatten().map(|id| (id.topic, id.position));
-        let buried = step.buried.iter().map(|buried| (buried.topic, buried.position));
+        let buried = step.buried.iter().map(|buried| (buried.key.topic, buried.key.position));
         let missing: Vec<Key> = handed.chain(buried).filter(|key| !self.contents.contains_key(key)).collect();
-        let found = missing.iter().map(|key| self.content(*key, held.is_redriven(key.0, key.1)));
+        let found = missing.iter().map(|key| self.content(*key, held.redriven(key.0, key.1)));
         let found = try_join_all(found).await?;
         let mut is_gone = false;
         for (key, found) in missing.into_iter().zip(found) {
@@ -436,11 +471,11 @@ impl Worker {
     async fn content(
         &self,
         (topic, position): Key,
-        redriven: bool,
+        redriven: Option<LetterKey>,
     ) -> Result<Option<Arc<Event>>, EventLogError> {
         let names = &self.core.names;
-        if redriven {
-            let subject = names.letter(&self.tenant, &self.group, topic, position);
+        if let Some(letter) = redriven {
+            let subject = names.letter(&self.tenant, &self.group, letter);
             let letter = self.core.wire.newest(&names.groups_stream(), &subject).await?;
             return Ok(letter
                 .and_then(|(_, payload)| Letter::read(&payload))
@@ -448,30 +483,35 @@ impl Worker {
         }
         let found = self.core.wire.at(&names.events_stream(topic), position.0).await?;
         let event = found.and_then(|(subject, payload)| self.core.event(topic, &subject, &payload));
-        Ok(event.map(|(_, event)| event.into()))
+        // Where a stream has lost something, that of another tenant may stand there now.
+        Ok(event.filter(|(tenant, _)| *tenant == self.tenant).map(|(_, event)| event.into()))
     }
 
     fn letter(&self, buried: &Buried) -> Option<Put> {
-        let event = self.contents.get(&(buried.topic, buried.position))?;
+        let event = self.contents.get(&(buried.key.topic, buried.key.position))?;
         let letter = Letter::new(buried, Event::clone(event));
         let payload = serde_json::to_vec(&letter).ok()?.into();
-        let subject = self.core.names.letter(&self.tenant, &self.group, buried.topic, buried.position);
+        let subject = self.core.names.letter(&self.tenant, &self.group, buried.key);
         Some(Put { subject, payload, expected: None, ttl: None })
     }
 
     /// Tells of dead letters. That they were told is written down with the next replacement; until then they may be told again, under the
     /// same ids, which the log refuses.
-    async fn announce(&mut self, letters: &[Key]) {
-        let letters: Vec<Key> = letters.iter().filter(|key| !self.told.contains(key)).copied().collect();
-        match self.core.announce(&self.tenant, &self.group, &letters).await {
-            Ok(()) => self.told = letters,
-            Err(error) => tracing::warn!(%error, group = %self.group, "dead letters are announced later"),
+    async fn announce(&mut self, letters: &[LetterKey]) {
+        for some in letters.chunks(TOLD_AT_ONCE) {
+            match self.core.announce(&self.tenant, &self.group, some).await {
+                Ok(()) => self.told.extend(some),
+                Err(error) => {
+                    tracing::warn!(%error, group = %self.group, "dead letters are announced later");
+                    return;
+                }
+            }
         }
     }
 
     /// Marks a redriven letter as dealt with. When this fails it stays, unseen.
-    async fn forget_letter(&self, topic: Topic, position: Position) {
-        let subject = self.core.names.letter(&self.tenant, &self.group, topic, position);
+    async fn forget_letter(&self, letter: LetterKey) {
+        let subject = self.core.names.letter(&self.tenant, &self.group, letter);
         let mark = Put { subject, payload: bytes::Bytes::new(), expected: None, ttl: Some(MARK_STAYS) };
         if let Err(refused) = self.core.wire.put(mark).await {
             tracing::warn!(error = %refused.into_error(), "content of a redriven dead letter stays");
@@ -485,7 +525,6 @@ impl Worker {
                 drop(reply.send(Ok(counted)));
             }
         }
-        let moment = Instant::now();
         let mut still = VecDeque::new();
         for (waiting, ids) in self.waiting.drain(..).zip(step.handed) {
             let deliveries: Vec<Delivery> = ids
@@ -495,7 +534,7 @@ impl Worker {
                     Some(Delivery { id, event })
                 })
                 .collect();
-            if deliveries.is_empty() && waiting.until.is_none_or(|until| until > moment) {
+            if deliveries.is_empty() && !waiting.is_last {
                 still.push_back(waiting);
             } else {
                 // Who has gone away gives it back by dropping it.
