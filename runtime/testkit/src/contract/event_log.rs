@@ -172,9 +172,11 @@ contract!($ event_log_contract = event_log::EventLogHarness [
         what_is_open_when_it_is_sought_stays_open_and_comes_once,
         a_place_out_of_bounds_cannot_be_sought,
         removed_it_is_gone_and_made_anew_by_who_joins,
+        made_anew_it_gets_the_past_again_also_where_an_old_member_lives_on,
         a_group_that_is_used_is_not_forgotten,
         a_group_that_is_not_used_is_forgotten_in_time,
         a_group_with_dead_letters_is_not_forgotten,
+        given_up_again_after_a_seek_it_is_a_second_letter,
         a_group_that_says_nothing_is_never_forgotten,
     }
     keys::{

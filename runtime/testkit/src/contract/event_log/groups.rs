@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use soorma_core::{Cursor, Name, Position};
+use soorma_core::{Cursor, Name, Position, Topic};
 use soorma_ports::{ConsumerSpec, EventLog, EventLogError, GroupCommand, GroupStatus, Reach, Settle, Start};
 
 use super::EventLogHarness;
 use super::steps::{
     AT_ONCE, FACTS, REQUESTS, append, append_of, assert_nothing, bury, dead_letters, handed, positions,
-    release, retry, settle, spec, take_one, wait_while, workers,
+    read_all, reject, release, retry, settle, spec, take_one, wait_while, workers,
 };
 use crate::{name, tenant};
 
@@ -221,6 +221,22 @@ pub(super) async fn removed_it_is_gone_and_made_anew_by_who_joins<H: EventLogHar
     assert_eq!(handed(&member.next(10, H::UNIT).await.unwrap()), ["c"]);
 }
 
+pub(super) async fn made_anew_it_gets_the_past_again_also_where_an_old_member_lives_on<H: EventLogHarness>(
+    h: H,
+) {
+    let log = h.log();
+    let old = workers(&h).await;
+    append(&log, REQUESTS, &["a", "b", "c"]).await;
+    // One is settled, two are in hand, and it has seen that there is nothing more.
+    let in_hand = old.next(10, AT_ONCE).await.unwrap();
+    assert!(settle(&old, in_hand[0].id, Settle::Ack).await);
+    assert_nothing(&old).await;
+    command(&log, GroupCommand::Remove).await;
+    let member = workers(&h).await;
+    assert_eq!(handed(&member.next(10, AT_ONCE).await.unwrap()), ["a", "b", "c"]);
+    drop(old);
+}
+
 async fn forgotten(log: &Arc<dyn EventLog>) -> Vec<Name> {
     log.expire_groups().await.unwrap().into_iter().map(|(_, group)| group).collect()
 }
@@ -264,6 +280,32 @@ pub(super) async fn a_group_with_dead_letters_is_not_forgotten<H: EventLogHarnes
     h.elapse(H::UNIT * 20).await;
     assert_eq!(forgotten(&log).await, [] as [Name; 0]);
     log.discard(&tenant("acme"), &[letter.id]).await.unwrap();
+    assert_eq!(forgotten(&log).await, [name("workers")]);
+}
+
+pub(super) async fn given_up_again_after_a_seek_it_is_a_second_letter<H: EventLogHarness>(h: H) {
+    let (log, acme) = (h.log(), tenant("acme"));
+    let first = bury(&h, "a").await;
+    let member = log.consumer(idle::<H>("workers")).await.unwrap();
+    h.elapse(H::UNIT).await;
+    command(&log, GroupCommand::Seek(Start::Earliest)).await;
+    let again = take_one(&member).await;
+    assert_eq!(again.id.position, first.position);
+    assert!(settle(&member, again.id, reject()).await);
+    let letters = dead_letters(&log).await;
+    let [kept, second] = &letters[..] else { panic!("two dead letters are expected: {letters:?}") };
+    assert_eq!((kept, second.position), (&first, first.position));
+    assert_eq!(status(&log, "workers").await.dead_letters, 2);
+    let announced = read_all(&log, "acme", Topic::SystemEvents).await;
+    assert_eq!(announced.len(), 2);
+    // Given back one by one: the group has an event open once.
+    assert_eq!(log.redrive(&acme, &[first.id, second.id]).await.unwrap(), [first.id]);
+    let again = take_one(&member).await;
+    assert!(settle(&member, again.id, Settle::Ack).await);
+    assert_eq!(dead_letters(&log).await, std::slice::from_ref(second));
+    assert_eq!(log.discard(&acme, &[second.id]).await.unwrap(), [second.id]);
+    assert_eq!(status(&log, "workers").await.dead_letters, 0);
+    h.elapse(H::UNIT * 20).await;
     assert_eq!(forgotten(&log).await, [name("workers")]);
 }
 
