@@ -8,4 +8,5 @@ mod it {
     mod external;
     mod faults;
     mod instances;
+    mod members;
 }

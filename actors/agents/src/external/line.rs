@@ -77,16 +77,26 @@ impl Line {
         self.agent.kinds.as_ref().is_none_or(|kinds| kinds.wants(&delivery.event.kind))
     }
 
-    /// Takes a delivery over, or gives it back when the line is over.
+    /// Takes a delivery over, from whoever's proxy: what is this agent's alone always, all else as far as there is room.
     pub(super) fn offer(&self, delivery: Delivery, owned: bool) -> Result<(), Delivery> {
+        let now = Instant::now();
         let mut state = self.lock();
-        if state.over || state.ending.is_some() {
+        let room = owned || state.breaker.allows(self.agent.credit, now) > state.hand.open();
+        if state.over || state.ending.is_some() || !room {
             return Err(delivery);
         }
-        state.hand.take_over(delivery, owned, Instant::now());
+        state.hand.take_over(delivery, owned, now);
         drop(state);
         self.show.notify_one();
+        // The proxy does not know yet that it has another lease to keep.
+        self.work.notify_one();
         Ok(())
+    }
+
+    /// Whether nothing is taken over any more.
+    pub(super) fn is_ending(&self) -> bool {
+        let state = self.lock();
+        state.over || state.ending.is_some()
     }
 
     /// Notes what was said of events, by whoever it was.

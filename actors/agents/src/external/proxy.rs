@@ -129,6 +129,8 @@ impl Proxy {
                 Fate::Taken => {}
                 Fate::Unwanted => self.rest.push((id, Settle::Ack)),
                 Fate::TooLate => self.rest.push((id, Settle::Release { after: Duration::ZERO })),
+                // At once, it would come to us again and again.
+                Fate::NoRoom => self.rest.push((id, Settle::Release { after: PAUSE })),
             }
         }
     }

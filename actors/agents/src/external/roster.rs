@@ -64,6 +64,8 @@ pub(super) enum Fate {
     Unwanted,
     /// The line that got it is over.
     TooLate,
+    /// Those who want it have no room now.
+    NoRoom,
 }
 
 impl Roster {
@@ -132,12 +134,21 @@ impl Roster {
                 Err(back) => delivery = back,
             }
         }
-        if line.wants(&delivery) {
-            return line.offer(delivery, false).map_or(Fate::TooLate, |()| Fate::Taken);
+        let wanted = line.wants(&delivery);
+        if wanted {
+            match line.offer(delivery, false) {
+                Ok(()) => return Fate::Taken,
+                // It goes back with all that the line has, in order.
+                Err(_) if line.is_ending() => return Fate::TooLate,
+                Err(back) => delivery = back,
+            }
         }
         let agent = &line.agent;
         let mut others = self.lines(&agent.group.tenant, agent.group.group.as_str());
-        others.retain(|other| other.wants(&delivery));
+        others.retain(|other| !Arc::ptr_eq(other, line) && other.wants(&delivery));
+        if others.is_empty() && !wanted {
+            return Fate::Unwanted;
+        }
         others.sort_by_cached_key(|other| std::cmp::Reverse(other.gauge().1));
         for other in others {
             match other.offer(delivery, false) {
@@ -145,7 +156,7 @@ impl Roster {
                 Err(back) => delivery = back,
             }
         }
-        Fate::Unwanted
+        Fate::NoRoom
     }
 
     /// Finds who asked for what is delivered, if it is connected and wants it.

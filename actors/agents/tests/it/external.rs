@@ -12,11 +12,11 @@ use tokio::time::{Instant, timeout};
 
 use super::world::{Seen, World, n, request, settle};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 const LEASE: Duration = Duration::from_secs(30);
 
 /// An agent of the group `workers` of the tenant `one`, which settles by tickets.
-fn explicit(agent_id: &str) -> ExternalAgent {
+pub(super) fn explicit(agent_id: &str) -> ExternalAgent {
     let group = ConsumerSpec { ack_within: LEASE, ..spec() };
     ExternalAgent {
         group,
@@ -29,19 +29,19 @@ fn explicit(agent_id: &str) -> ExternalAgent {
 }
 
 /// One that settles by answers alone.
-fn implied(agent_id: &str) -> ExternalAgent {
+pub(super) fn implied(agent_id: &str) -> ExternalAgent {
     ExternalAgent { acks: Acks::Implied { settle_after: HOUR }, ..explicit(agent_id) }
 }
 
-fn spec() -> ConsumerSpec {
+pub(super) fn spec() -> ConsumerSpec {
     ConsumerSpec::new(tenant("one"), name("workers"), [Topic::ActionRequests])
 }
 
-struct Agent(Box<dyn Connection>);
+pub(super) struct Agent(pub(super) Box<dyn Connection>);
 
 impl Agent {
     /// The next event, if it comes within so many seconds.
-    async fn within(&mut self, seconds: u64) -> Option<(String, Ticket)> {
+    pub(super) async fn within(&mut self, seconds: u64) -> Option<(String, Ticket)> {
         match timeout(Duration::from_secs(seconds), self.0.next()).await {
             Ok(Outgoing::Event { delivery, ticket, .. }) => Some((delivery.event.id.to_string(), ticket)),
             Ok(Outgoing::End) => panic!("the connection has ended"),
@@ -50,7 +50,7 @@ impl Agent {
     }
 
     /// All that comes now.
-    async fn all(&mut self) -> Vec<String> {
+    pub(super) async fn all(&mut self) -> Vec<String> {
         let mut ids = Vec::new();
         while let Ok(outgoing) = timeout(Duration::from_millis(50), self.0.next()).await {
             match outgoing {
@@ -61,28 +61,28 @@ impl Agent {
         ids
     }
 
-    async fn is_ended(&mut self) -> bool {
+    pub(super) async fn is_ended(&mut self) -> bool {
         matches!(timeout(Duration::from_secs(1), self.0.next()).await, Ok(Outgoing::End))
     }
 }
 
 impl World {
-    async fn connect(&self, agent: ExternalAgent) -> Agent {
+    pub(super) async fn connect(&self, agent: ExternalAgent) -> Agent {
         Agent(self.agents.connect(agent).await.expect("connected"))
     }
 
-    async fn requests(&self, range: std::ops::Range<u64>) {
+    pub(super) async fn requests(&self, range: std::ops::Range<u64>) {
         for id in range {
             self.publish_in("one", request(&format!("e{id}"), "t", n(id))).await;
         }
     }
 
-    async fn publish_in(&self, whose: &str, event: Event) {
+    pub(super) async fn publish_in(&self, whose: &str, event: Event) {
         self.publish_by(whose, None, event).await;
     }
 
     /// Publishes as the edge does.
-    async fn publish_by(&self, whose: &str, agent_id: Option<&str>, event: Event) {
+    pub(super) async fn publish_by(&self, whose: &str, agent_id: Option<&str>, event: Event) {
         let tenant = tenant(whose);
         let publishing = self.agents.publishing(&tenant, agent_id, std::slice::from_ref(&event));
         let appended = self.bus.publish(&tenant, vec![event]).await.unwrap();
@@ -91,27 +91,27 @@ impl World {
         }
     }
 
-    async fn tell(&self, ticket: Ticket, settle: Settle) -> bool {
+    pub(super) async fn tell(&self, ticket: Ticket, settle: Settle) -> bool {
         self.agents.settle(&tenant("one"), vec![(ticket, settle)]).await.unwrap()[0]
     }
 
-    fn proxies(&self) -> Vec<TreeNode> {
+    pub(super) fn proxies(&self) -> Vec<TreeNode> {
         let find =
             |node: &TreeNode, id: &str| node.children.iter().find(|child| child.id == id).unwrap().clone();
         let external = find(&find(&self.root.tree(), "agents"), "external");
         external.children.into_iter().flat_map(|shard| shard.children).collect()
     }
 
-    async fn letters(&self) -> usize {
+    pub(super) async fn letters(&self) -> usize {
         self.bus.dead_letters(&tenant("one"), &DeadLetterFilter::default(), 0, 100).await.unwrap().len()
     }
 }
 
-fn ids(range: std::ops::Range<u64>) -> Vec<String> {
+pub(super) fn ids(range: std::ops::Range<u64>) -> Vec<String> {
     range.map(|id| format!("e{id}")).collect()
 }
 
-fn retry() -> Settle {
+pub(super) fn retry() -> Settle {
     Settle::Retry { after: Duration::ZERO, cause: "no luck".into() }
 }
 

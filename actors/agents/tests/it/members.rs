@@ -1,0 +1,129 @@
+//! What the members of one group have to do with each other's events, leases and failures. Paused time, no I/O.
+
+use std::time::Duration;
+
+use soorma_core::Topic;
+use soorma_ports::{Bus, ConsumerSpec, ExternalAgent, Kinds, Settle};
+use soorma_testkit::{name, tenant};
+
+use super::external::{Agent, explicit};
+use super::world::{World, n, request, settle};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A member of `workers` that wants some types only.
+fn wanting(agent_id: &str, kinds: &str) -> ExternalAgent {
+    ExternalAgent { kinds: Kinds::parse(kinds), ..explicit(agent_id) }
+}
+
+impl World {
+    async fn publish_kinds(&self, kind: &str, range: std::ops::Range<u64>) {
+        for id in range {
+            self.publish_in("one", request(&format!("{kind}-{id}"), kind, n(id))).await;
+        }
+    }
+
+    async fn in_hand(&self) -> u64 {
+        self.bus.group(&tenant("one"), &name("workers")).await.unwrap().in_hand
+    }
+}
+
+impl Agent {
+    /// Rejects ten events, after which it is given nothing for five seconds.
+    async fn reject_ten(&mut self, world: &World) {
+        for _ in 0..10 {
+            let (_, ticket) = self.within(1).await.unwrap();
+            assert!(world.tell(ticket, Settle::Reject { cause: "bad".into() }).await);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_only_a_pausing_member_wants_waits_for_it_untried() {
+    let world = World::new().await;
+    let [mut orders, mut bills] =
+        [wanting("orders", "order.*"), wanting("bills", "bill.*")].map(|mut agent| {
+            agent.group.ack_within = SECOND;
+            agent
+        });
+    orders.connection_id = "o".into();
+    bills.connection_id = "b".into();
+    let mut orders = world.connect(orders).await;
+    let mut bills = world.connect(bills).await;
+    world.publish_kinds("bill.sent", 0..10).await;
+    bills.reject_ten(&world).await;
+    world.publish_kinds("bill.late", 0..1).await;
+    assert_eq!(bills.within(4).await, None, "it pauses");
+    let (event, ticket) = bills.within(3).await.unwrap();
+    assert_eq!((event.as_str(), ticket.delivery.attempt), ("bill.late-0", 1));
+    assert_eq!(world.letters().await, 10);
+    assert!(orders.all().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_untried_for_a_pausing_member_that_asked_for_it() {
+    let world = World::new().await;
+    let [mut a, mut b] = ["a", "b"].map(|id| {
+        let mut agent = explicit(id);
+        agent.group = ConsumerSpec::new(tenant("one"), name("workers"), [Topic::ActionResults]);
+        agent.group.ack_within = SECOND;
+        agent
+    });
+    (a.credit, b.credit) = (50, 1);
+    let answer = |id: u64| {
+        let mut answer = request(&format!("r{id}"), "done", n(id));
+        answer.topic = Topic::ActionResults;
+        answer.correlation_id = Some("c-q".into());
+        answer
+    };
+    let mut b = world.connect(b).await;
+    world.publish_by("one", Some("b"), request("q", "t", n(0))).await;
+    world.publish_in("one", answer(0)).await;
+    settle().await;
+    // From here on b's proxy asks for nothing, having one in hand or being in its pause.
+    let mut a = world.connect(a).await;
+    for id in 1..10 {
+        world.publish_in("one", answer(id)).await;
+    }
+    settle().await;
+    b.reject_ten(&world).await;
+    settle().await;
+    world.publish_in("one", answer(10)).await;
+    assert_eq!(b.within(4).await, None, "it pauses");
+    let (event, ticket) = b.within(3).await.unwrap();
+    assert_eq!((event.as_str(), ticket.delivery.attempt), ("r10", 1));
+    assert_eq!((world.letters().await, a.all().await), (10, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_is_not_given_more_by_others_than_it_has_room_for_and_they_do_not_starve() {
+    let world = World::new().await;
+    let mut slow = ExternalAgent { credit: 2, ..wanting("bills", "bill.*") };
+    slow.group.max_unsettled = 40;
+    let mut quick = wanting("orders", "order.*");
+    quick.group = slow.group.clone();
+    let mut bills = world.connect(slow).await;
+    let mut orders = world.connect(quick).await;
+    world.publish_kinds("bill.sent", 0..200).await;
+    let (first, ticket) = bills.within(1).await.unwrap();
+    assert_eq!(bills.all().await.len(), 1);
+    settle().await;
+    assert_eq!((first.as_str(), world.in_hand().await), ("bill.sent-0", 2));
+    world.publish_kinds("order.placed", 0..1).await;
+    assert_eq!(orders.within(5).await.map(|(event, _)| event).as_deref(), Some("order.placed-0"));
+    // What it had no room for comes when it has, and no attempt was used up.
+    assert!(world.tell(ticket, Settle::Ack).await);
+    let (_, next) = bills.within(3).await.unwrap();
+    assert_eq!(next.delivery.attempt, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_member_has_no_room_for_goes_to_another_that_wants_it() {
+    let world = World::new().await;
+    let mut full = world.connect(ExternalAgent { credit: 1, ..wanting("a", "bill.*") }).await;
+    let mut roomy = world.connect(ExternalAgent { credit: 50, ..wanting("b", "bill.*") }).await;
+    let _orders = world.connect(wanting("c", "order.*")).await;
+    world.publish_kinds("bill.sent", 0..30).await;
+    let (a, b) = (full.all().await.len(), roomy.all().await.len());
+    assert_eq!((a, b, world.in_hand().await), (1, 29, 30));
+}
