@@ -187,6 +187,7 @@ contract!($ event_log_contract = event_log::EventLogHarness [
         a_lease_that_ends_keeps_the_order,
         a_dead_letter_lets_the_next_of_its_key_go,
         a_redriven_letter_waits_for_its_key_and_goes_first,
+        a_key_that_was_moved_back_goes_on_with_its_earliest,
         an_ack_wakes_who_waits_for_the_next_of_its_key,
         order_survives_reopening,
         a_key_holds_over_topics,

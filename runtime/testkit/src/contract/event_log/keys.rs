@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use soorma_core::{Event, Topic};
-use soorma_ports::{Consumer, ConsumerSpec, Delivery, EventLog, Settle};
+use soorma_ports::{Consumer, ConsumerSpec, Delivery, EventLog, GroupCommand, Settle, Start};
 
 use super::EventLogHarness;
 use super::steps::{
     AT_ONCE, FACTS, REQUESTS, append, assert_nothing, dead_letters, handed, reject, retry, settle, spec,
     take_one, wait_while,
 };
-use crate::{event, tenant};
+use crate::{event, name, tenant};
 
 fn of_plan(id: &str, topic: Topic, plan: &str) -> Event {
     let mut event = event(id, topic);
@@ -142,6 +142,27 @@ pub(super) async fn a_redriven_letter_waits_for_its_key_and_goes_first<H: EventL
     assert_eq!((redriven.event.id.as_str(), redriven.id.attempt), ("a1", 1));
     assert!(settle(&member, redriven.id, Settle::Ack).await);
     assert_eq!(take_one(&member).await.event.id.as_str(), "a3");
+}
+
+pub(super) async fn a_key_that_was_moved_back_goes_on_with_its_earliest<H: EventLogHarness>(h: H) {
+    let log = h.log();
+    let member = planners(&h).await;
+    append_plans(&log, &["a1", "a2", "a3"]).await;
+    let first = take_one(&member).await;
+    assert!(settle(&member, first.id, Settle::Ack).await);
+    let second = take_one(&member).await;
+    assert_nothing(&member).await;
+    // The third waits for the second; now the first waits for it, too.
+    let sought = log.command(&tenant("acme"), &name("workers"), GroupCommand::Seek(Start::Earliest)).await;
+    assert_eq!(sought, Ok(true));
+    assert_nothing(&member).await;
+    assert!(settle(&member, second.id, Settle::Ack).await);
+    for id in ["a1", "a3"] {
+        let next = take_one(&member).await;
+        assert_eq!(next.event.id.as_str(), id);
+        assert!(settle(&member, next.id, Settle::Ack).await);
+    }
+    assert_nothing(&member).await;
 }
 
 pub(super) async fn an_ack_wakes_who_waits_for_the_next_of_its_key<H: EventLogHarness>(h: H) {
