@@ -73,6 +73,20 @@ impl Hand {
         self.unshown += 1;
     }
 
+    /// Lets go of the older attempt of what is handed out anew, where the agent has let it lie; says whether it has. What comes again
+    /// much sooner was given back, by a settlement that we are not told of yet.
+    pub(super) fn lapse(&mut self, id: DeliveryId, now: Instant, lease: Duration) -> bool {
+        let before = self.frames.len();
+        self.retain(|frame| {
+            let held = frame.delivery.id;
+            (held.topic, held.position) != (id.topic, id.position)
+                || held.attempt >= id.attempt
+                || frame.shown.is_none()
+                || now.duration_since(frame.leased) < lease / 2
+        });
+        self.frames.len() < before
+    }
+
     /// Returns how many are not dealt with.
     pub(super) fn open(&self) -> usize {
         self.frames.iter().filter(|frame| !frame.replied).count()
@@ -399,6 +413,23 @@ mod tests {
         hand.take_over(again, false, now);
         let shown: Vec<_> = std::iter::from_fn(|| hand.show(now)).map(|(delivery, _)| delivery.id).collect();
         assert_eq!(shown.iter().map(|id| (id.position.0, id.attempt)).collect::<Vec<_>>(), [(2, 1), (1, 2)]);
+    }
+
+    #[test]
+    fn only_what_was_shown_and_lay_for_its_time_lapses_by_a_newer_attempt() {
+        let (now, lease) = (Instant::now(), Duration::from_secs(10));
+        let newer = |n| DeliveryId { attempt: 2, ..delivery(n, "").id };
+        for (id, passed, lapses) in [
+            (newer(1), 10, true),
+            (newer(1), 1, false),
+            (newer(2), 10, false),
+            (newer(9), 10, false),
+            (delivery(1, "").id, 10, false),
+        ] {
+            let mut hand = with(four(), 1, now);
+            assert_eq!(hand.lapse(id, now + Duration::from_secs(passed), lease), lapses, "{id:?} {passed}");
+            assert_eq!(hand.open(), 4 - usize::from(lapses), "{id:?} {passed}");
+        }
     }
 
     #[test]

@@ -52,6 +52,17 @@ pub(super) struct State {
     given_back: bool,
 }
 
+/// Why a line does not take what it is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Its connection has ended.
+    Over,
+    /// Its agent has all that it may have.
+    Full,
+    /// Its agent has let an earlier attempt of it lie.
+    Lapsed,
+}
+
 impl Line {
     pub(super) fn new(agent: ExternalAgent, lease: Arc<LeaseOf>, breaker: Breaker) -> Arc<Self> {
         let state = State { hand: Hand::default(), breaker, ending: None, over: false, given_back: false };
@@ -77,13 +88,24 @@ impl Line {
         self.agent.kinds.as_ref().is_none_or(|kinds| kinds.wants(&delivery.event.kind))
     }
 
-    /// Takes a delivery over, from whoever's proxy: what is this agent's alone always, all else as far as there is room.
-    pub(super) fn offer(&self, delivery: Delivery, owned: bool) -> Result<(), Delivery> {
+    /// Takes a delivery over, from whoever's proxy: what is this agent's alone always; all else as far as there is room, and if it is not
+    /// what this agent has just let lie.
+    pub(super) fn offer(&self, delivery: Delivery, owned: bool) -> Result<(), (Refusal, Delivery)> {
         let now = Instant::now();
         let mut state = self.lock();
-        let room = owned || state.breaker.allows(self.agent.credit, now) > state.hand.open();
-        if state.over || state.ending.is_some() || !room {
-            return Err(delivery);
+        if state.over || state.ending.is_some() {
+            return Err((Refusal::Over, delivery));
+        }
+        let lapsed = self.is_explicit() && state.hand.lapse(delivery.id, now, self.lease.get());
+        if lapsed {
+            // Its proxy would have found out only now, too.
+            state.count(Tally { succeeded: 0, failed: 1 }, now, &self.agent);
+        }
+        if !owned && lapsed {
+            return Err((Refusal::Lapsed, delivery));
+        }
+        if !owned && state.breaker.allows(self.agent.credit, now) <= state.hand.open() {
+            return Err((Refusal::Full, delivery));
         }
         state.hand.take_over(delivery, owned, now);
         drop(state);
@@ -91,12 +113,6 @@ impl Line {
         // The proxy does not know yet that it has another lease to keep.
         self.work.notify_one();
         Ok(())
-    }
-
-    /// Whether nothing is taken over any more.
-    pub(super) fn is_ending(&self) -> bool {
-        let state = self.lock();
-        state.over || state.ending.is_some()
     }
 
     /// Notes what was said of events, by whoever it was.

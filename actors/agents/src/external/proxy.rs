@@ -51,7 +51,7 @@ pub(super) struct Proxy {
     joining: Option<Joining>,
     /// Before this, the log is left alone.
     not_before: Instant,
-    /// Before this, nothing is asked for: what has just run out is to go to another, if there is one.
+    /// Before this, nothing is asked for: what has just run out goes to another first, if there is one.
     ask_after: Instant,
 }
 
@@ -131,6 +131,10 @@ impl Proxy {
                 Fate::TooLate => self.rest.push((id, Settle::Release { after: Duration::ZERO })),
                 // At once, it would come to us again and again.
                 Fate::NoRoom => self.rest.push((id, Settle::Release { after: PAUSE })),
+                Fate::Lapsed => {
+                    self.rest.push((id, Settle::Release { after: Duration::ZERO }));
+                    self.ask_after = Instant::now() + PAUSE;
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::breaker::Breaker;
 use crate::external::asked::{Asked, KEEP};
 use crate::external::hand::Said;
-use crate::external::line::{LeaseOf, Line};
+use crate::external::line::{LeaseOf, Line, Refusal};
 use crate::limits;
 
 /// How many tenants with nobody connected are remembered for what was asked, and how many agents of a group for having failed.
@@ -66,6 +66,8 @@ pub(super) enum Fate {
     TooLate,
     /// Those who want it have no room now.
     NoRoom,
+    /// The line has let an earlier attempt of it lie, and nobody else here has room.
+    Lapsed,
 }
 
 impl Roster {
@@ -131,32 +133,37 @@ impl Roster {
             match owner.offer(delivery, true) {
                 Ok(()) => return Fate::Taken,
                 // It has just left.
-                Err(back) => delivery = back,
+                Err((_, back)) => delivery = back,
             }
         }
-        let wanted = line.wants(&delivery);
-        if wanted {
-            match line.offer(delivery, false) {
+        let mut fate = Fate::Unwanted;
+        if line.wants(&delivery) {
+            let (refusal, back) = match line.offer(delivery, false) {
                 Ok(()) => return Fate::Taken,
+                Err(refused) => refused,
+            };
+            delivery = back;
+            fate = match refusal {
                 // It goes back with all that the line has, in order.
-                Err(_) if line.is_ending() => return Fate::TooLate,
-                Err(back) => delivery = back,
-            }
+                Refusal::Over => return Fate::TooLate,
+                Refusal::Full => Fate::NoRoom,
+                Refusal::Lapsed => Fate::Lapsed,
+            };
         }
         let agent = &line.agent;
         let mut others = self.lines(&agent.group.tenant, agent.group.group.as_str());
         others.retain(|other| !Arc::ptr_eq(other, line) && other.wants(&delivery));
-        if others.is_empty() && !wanted {
-            return Fate::Unwanted;
+        if fate == Fate::Unwanted && !others.is_empty() {
+            fate = Fate::NoRoom;
         }
         others.sort_by_cached_key(|other| std::cmp::Reverse(other.gauge().1));
         for other in others {
             match other.offer(delivery, false) {
                 Ok(()) => return Fate::Taken,
-                Err(back) => delivery = back,
+                Err((_, back)) => delivery = back,
             }
         }
-        Fate::NoRoom
+        fate
     }
 
     /// Finds who asked for what is delivered, if it is connected and wants it.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::world::{Seen, World, n, request, settle};
 
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
-const LEASE: Duration = Duration::from_secs(30);
+pub(super) const LEASE: Duration = Duration::from_secs(30);
 
 /// An agent of the group `workers` of the tenant `one`, which settles by tickets.
 pub(super) fn explicit(agent_id: &str) -> ExternalAgent {

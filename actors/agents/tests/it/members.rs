@@ -6,7 +6,7 @@ use soorma_core::Topic;
 use soorma_ports::{Bus, ConsumerSpec, ExternalAgent, Kinds, Settle};
 use soorma_testkit::{name, tenant};
 
-use super::external::{Agent, explicit};
+use super::external::{Agent, LEASE, explicit};
 use super::world::{World, n, request, settle};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -126,4 +126,35 @@ async fn what_a_member_has_no_room_for_goes_to_another_that_wants_it() {
     world.publish_kinds("bill.sent", 0..30).await;
     let (a, b) = (full.all().await.len(), roomy.all().await.len());
     assert_eq!((a, b, world.in_hand().await), (1, 29, 30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hung_member_lets_lie_goes_to_one_that_waits_for_work_at_once() {
+    let world = World::new().await;
+    // It has room for more, so its own proxy waits for events, too.
+    let mut hung = world.connect(explicit("a")).await;
+    world.requests(0..1).await;
+    assert_eq!(hung.all().await, ["e0"]);
+    let mut healthy = world.connect(explicit("b")).await;
+    assert_eq!(healthy.within(LEASE.as_secs() - 1).await, None);
+    let (event, ticket) = healthy.within(2).await.unwrap();
+    assert_eq!((event.as_str(), ticket.delivery.attempt), ("e0", 2));
+    assert!(world.tell(ticket, Settle::Ack).await);
+    assert_eq!(hung.within(2 * LEASE.as_secs()).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_lease_that_runs_out_is_a_failure_also_where_there_is_room_for_more() {
+    let world = World::new().await;
+    let mut hung = explicit("a");
+    hung.group.max_attempts = 1_000;
+    let mut hung = world.connect(hung).await;
+    world.requests(0..1).await;
+    for attempt in 1..=10 {
+        let (_, ticket) = hung.within(LEASE.as_secs() + 5).await.unwrap();
+        assert_eq!(ticket.delivery.attempt, attempt, "each is shown");
+    }
+    tokio::time::sleep(LEASE + SECOND).await;
+    assert_eq!((hung.within(3).await, world.proxies()[0].credit), (None, 0), "it pauses");
+    assert!(hung.within(3).await.is_some());
 }
