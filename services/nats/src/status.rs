@@ -9,7 +9,7 @@ use soorma_ports::{
 };
 
 use crate::core::Core;
-use crate::error::{away, corrupt};
+use crate::error::away;
 use crate::group::{GroupState, Saved};
 use crate::read::within;
 use crate::token::encode;
@@ -32,12 +32,8 @@ impl Core {
         keys.truncate(limit);
         let mut groups = Vec::with_capacity(keys.len());
         for some in keys.chunks(READ_AT_ONCE) {
-            let mut states = self.states(some).await?;
-            for key in some {
-                // One that was removed meanwhile is no more.
-                if let Some((state, _)) = states.remove(key) {
-                    groups.push(self.status(key, &state).await?);
-                }
+            for (key, state, _) in self.states(some).await? {
+                groups.push(self.status(key, &state).await?);
             }
         }
         Ok(groups)
@@ -68,21 +64,15 @@ impl Core {
         Ok(subjects.iter().filter_map(|subject| self.names.whose_state(subject)).collect())
     }
 
-    /// Reads states, each with its revision.
-    async fn states(
+    /// Reads states as the leader knows them, each with its revision: none is left out because a server lags behind, or since they are more
+    /// than one answer holds. One that was removed meanwhile is no more.
+    async fn states<'a>(
         &self,
-        keys: &[GroupKey],
-    ) -> Result<BTreeMap<GroupKey, (GroupState, u64)>, EventLogError> {
-        let subjects: Vec<String> =
-            keys.iter().map(|(tenant, group)| self.names.state(tenant, group)).collect();
-        let mut states = BTreeMap::new();
-        for message in self.wire.last_of(&self.names.groups_stream(), &subjects).await? {
-            let Some(key) = self.names.whose_state(&message.subject) else { continue };
-            let state = serde_json::from_slice(&message.payload)
-                .map_err(|error| corrupt(&format!("the state of the group {}", key.1), error))?;
-            states.insert(key, (state, message.sequence));
-        }
-        Ok(states)
+        keys: &'a [GroupKey],
+    ) -> Result<impl Iterator<Item = (&'a GroupKey, GroupState, u64)>, EventLogError> {
+        let states = try_join_all(keys.iter().map(|(tenant, group)| self.load(tenant, group))).await?;
+        let there = |(key, (state, revision)): (_, (Option<GroupState>, _))| Some((key, state?, revision));
+        Ok(keys.iter().zip(states).filter_map(there))
     }
 
     async fn status(&self, key: &GroupKey, state: &GroupState) -> Result<GroupStatus, EventLogError> {
@@ -215,7 +205,7 @@ impl Core {
     pub(crate) async fn expire_groups(&self) -> Result<Vec<GroupKey>, EventLogError> {
         let mut gone = Vec::new();
         for some in self.group_keys(&Reach::Platform).await?.chunks(READ_AT_ONCE) {
-            for (key, (state, revision)) in self.states(some).await? {
+            for (key, state, revision) in self.states(some).await? {
                 if !state.is_idle(self.now()) {
                     continue;
                 }
@@ -223,7 +213,7 @@ impl Core {
                 let own = DeadLetterFilter { group: Some(key.1.clone()), ..DeadLetterFilter::default() };
                 let mourned = !self.dead_letters(&key.0, &own, 0, 1).await?.is_empty();
                 if !mourned && self.remove(&key.0, &key.1, revision).await? {
-                    gone.push(key);
+                    gone.push(key.clone());
                 }
             }
         }
