@@ -23,6 +23,9 @@ use step::{Step, UNIT};
 /// together are no unit.
 const LATE: Duration = Duration::from_millis(100);
 
+/// After how many steps all is looked at.
+const LOOK_EVERY: usize = 8;
+
 /// What is compared; the contract leaves the rest to the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Compared {
@@ -54,10 +57,13 @@ impl Compared {
 #[derive(Debug, Clone)]
 pub struct Work(Vec<Step>);
 
-/// Random work, at most so many calls.
+/// Random work, some joins and at most so many calls.
 pub fn work(compared: Compared, most: usize) -> impl Strategy<Value = Work> {
-    let drawn = vec(step::step(), 1..=most);
-    drawn.prop_map(move |steps| Work(steps.into_iter().filter(|step| compared.has(step)).collect()))
+    // Without members there is little to do, so some join first.
+    let drawn = (vec(step::join(), 0..4), vec(step::step(), 1..=most));
+    drawn.prop_map(move |(joins, steps)| {
+        Work(joins.into_iter().chain(steps).filter(|step| compared.has(step)).collect())
+    })
 }
 
 /// Does the work on both, and returns the surroundings of the other log.
@@ -99,6 +105,9 @@ pub async fn compare<H: EventLogHarness>(
         }
         if step.appends() {
             assert_eq!(other.ends().await, memory.ends().await, "step {nth}: {step:?}");
+        }
+        if nth % LOOK_EVERY == 0 || nth + 1 == steps.len() {
+            assert_eq!(other.all().await, memory.all().await, "up to step {nth}: {step:?}");
         }
     }
     world

@@ -12,7 +12,7 @@ use super::step::{Place, TOPICS, whose};
 use crate::name;
 
 /// More than a case has of anything.
-const MANY: usize = 1_000;
+pub(super) const MANY: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Known {

@@ -11,9 +11,9 @@ use soorma_ports::{
 };
 
 use super::Compared;
-use super::known::Known;
+use super::known::{Known, MANY};
 use super::step::{
-    GroupNo, Limits, MemberNo, Place, Settlement, Step, TOPICS, UNIT, group_name, settle, whose,
+    GroupNo, Limits, MEMBERS, MemberNo, Place, Settlement, Step, TOPICS, UNIT, group_name, settle, whose,
 };
 use crate::event;
 
@@ -27,7 +27,8 @@ pub(super) struct Side {
     members: BTreeMap<MemberNo, Arc<dyn Consumer>>,
     /// Members of groups that are no more.
     left_over: BTreeSet<MemberNo>,
-    seen: Vec<DeliveryId>,
+    /// What was handed out, and to which group.
+    seen: Vec<(GroupNo, DeliveryId)>,
 }
 
 fn one(answer: impl ToString) -> Vec<String> {
@@ -70,6 +71,20 @@ impl Side {
         ends.collect()
     }
 
+    /// How all groups are, and all dead letters: so nothing stays unseen because nobody asked.
+    pub(super) async fn all(&self) -> Answer {
+        let all = async {
+            let groups = self.log.groups(&Reach::Platform, None, MEMBERS).await?;
+            let mut all: Vec<String> = groups.iter().map(|group| self.known.group(group)).collect();
+            for tenant in [whose(0), whose(1)] {
+                let letters = self.log.dead_letters(&tenant, &DeadLetterFilter::default(), 0, MANY).await?;
+                all.extend(letters.iter().map(|letter| self.known.letter(&tenant, letter)));
+            }
+            Ok(all)
+        };
+        all.await.map_err(|error: EventLogError| self.known.error(&error))
+    }
+
     pub(super) async fn run(&mut self, step: &Step) -> Answer {
         let answer = self.answer(step).await;
         answer.map_err(|error| self.known.error(&error))
@@ -81,8 +96,8 @@ impl Side {
             Step::Join { member, topics, start, limits } => {
                 self.join(*member, topics, start, limits).await.map(|()| Vec::new())
             }
-            Step::Next { member, max } => self.next(member, *max).await,
-            Step::Settle { member, settlements } => self.settle(member, settlements).await,
+            Step::Next { member, max } => self.next(*member, *max).await,
+            Step::Settle { member, settlements } => self.settle(*member, settlements).await,
             Step::SettleAsNobody { group, settlements } => self.settle_as_nobody(group, settlements).await,
             Step::Pause { group, paused } => {
                 self.command(group, if *paused { GroupCommand::Pause } else { GroupCommand::Resume }).await
@@ -196,14 +211,19 @@ impl Side {
         Ok(())
     }
 
-    async fn next(&mut self, member: &MemberNo, max: usize) -> Result<Vec<String>, EventLogError> {
-        let Some(member) = self.members.get(member) else { return Ok(Vec::new()) };
+    fn member(&self, nth: usize) -> Option<(GroupNo, Arc<dyn Consumer>)> {
+        let (no, member) = self.members.iter().nth(nth.checked_rem(self.members.len())?)?;
+        Some(((no.0, no.1), member.clone()))
+    }
+
+    async fn next(&mut self, member: usize, max: usize) -> Result<Vec<String>, EventLogError> {
+        let Some((group, member)) = self.member(member) else { return Ok(Vec::new()) };
         let mut handed = member.next(max, Duration::ZERO).await?;
         if !self.compared.told_at_once {
             handed.extend(member.next(max.saturating_sub(handed.len()), Duration::ZERO).await?);
         }
         self.known.look(&*self.log).await?;
-        self.seen.extend(handed.iter().map(|delivery| delivery.id));
+        self.seen.extend(handed.iter().map(|delivery| (group, delivery.id)));
         let written =
             |Delivery { id, event }: &Delivery| format!("{} {}", self.known.id(*id), self.known.event(event));
         Ok(handed.iter().map(written).collect())
@@ -211,12 +231,12 @@ impl Side {
 
     async fn settle(
         &mut self,
-        member: &MemberNo,
+        member: usize,
         settlements: &[Settlement],
     ) -> Result<Vec<String>, EventLogError> {
-        let Some(member) = self.members.get(member) else { return Ok(Vec::new()) };
+        let Some((group, member)) = self.member(member) else { return Ok(Vec::new()) };
         let mut counted = Vec::new();
-        for call in self.calls(settlements) {
+        for call in self.calls(&group, settlements) {
             counted.extend(member.settle(call).await?.iter().map(bool::to_string));
         }
         self.known.look(&*self.log).await?;
@@ -229,7 +249,7 @@ impl Side {
         settlements: &[Settlement],
     ) -> Result<Vec<String>, EventLogError> {
         let mut counted = Vec::new();
-        for call in self.calls(settlements) {
+        for call in self.calls(group, settlements) {
             let call = self.log.settle(&whose(group.0), &group_name(group.1), call).await?;
             counted.push(format!("{call:?}"));
         }
@@ -246,15 +266,21 @@ impl Side {
         self.left_over.extend(self.members.keys().filter(of));
     }
 
-    /// The settlements that are asked for, as calls.
-    fn calls(&self, settlements: &[Settlement]) -> Vec<Vec<(DeliveryId, Settle)>> {
-        if self.seen.is_empty() {
-            return Vec::new();
-        }
-        // Mostly the last ones, which are in hand more often than not.
-        let id = |nth: usize| self.seen[self.seen.len() - 1 - nth % self.seen.len().min(8)];
-        let settlements: Vec<(DeliveryId, Settle)> =
-            settlements.iter().map(|(nth, what, units)| (id(*nth), settle(*what, *units))).collect();
+    /// The settlements that are asked for, as calls; mostly of what the group has in hand, now and then of anything.
+    fn calls(&self, group: &GroupNo, settlements: &[Settlement]) -> Vec<Vec<(DeliveryId, Settle)>> {
+        let newest = |own: bool| {
+            let seen = self.seen.iter().rev().filter(move |(whose, _)| !own || whose == group);
+            seen.map(|(_, id)| *id).take(8).collect::<Vec<DeliveryId>>()
+        };
+        let (own, all) = (newest(true), newest(false));
+        let id = |nth: usize| {
+            let seen = if nth.is_multiple_of(8) { &all } else { &own };
+            seen.get(nth.checked_rem(seen.len())?).copied()
+        };
+        let settlements: Vec<(DeliveryId, Settle)> = settlements
+            .iter()
+            .filter_map(|(nth, what, units)| Some((id(*nth)?, settle(*what, *units))))
+            .collect();
         let topic = |settlement: &(DeliveryId, Settle)| -> Option<Topic> {
             (!self.compared.order_of_topics).then_some(settlement.0.topic)
         };

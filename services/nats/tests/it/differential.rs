@@ -18,8 +18,8 @@ const COMPARED: Compared = Compared {
 };
 
 proptest! {
-    // A sixteenth of the usual number, since each case makes its own streams; more with PROPTEST_CASES.
-    #![proptest_config(Config { cases: Config::default().cases / 16, failure_persistence: None, ..Config::default() })]
+    // An eighth of the usual number, since each case makes its own streams; more with PROPTEST_CASES.
+    #![proptest_config(Config { cases: Config::default().cases / 8, failure_persistence: None, ..Config::default() })]
     #[test]
     fn random_work_has_the_answers_of_the_log_in_memory(work in work(COMPARED, 60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
