@@ -40,6 +40,9 @@ impl Client {
         if url.scheme() != "http" || url.host_str().is_none() {
             return Err(wrong("is no http address"));
         }
+        if url.path() != "/" || url.query().is_some() {
+            return Err(wrong("has a path, under which no platform answers"));
+        }
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
             .no_proxy()

@@ -17,7 +17,7 @@ pub use soorma_core::{
     Position, Scope, TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
 };
 pub use soorma_ports::{
-    Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, Settle, Start, Subscriber, Subscription,
+    Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, Kinds, Settle, Start, Subscriber, Subscription,
     new_event_id,
 };
 pub use soorma_supervise::Intensity;

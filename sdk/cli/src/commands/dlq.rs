@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
-use soorma::api::{DeadLetterQuery, GroupQuery, Handled, Selection};
+use soorma::api::{DeadLetterQuery, Handled, Selection};
 use soorma::{Client, Error, ErrorCode};
+use tokio::time::MissedTickBehavior;
 
 use crate::connection::Connection;
 use crate::print::Printer;
@@ -153,63 +154,56 @@ pub(crate) async fn run(command: Command, printer: Printer) -> anyhow::Result<()
 
 /// How many parts a second of redriving has at most: smaller ones are smoother.
 const PARTS: u32 = 10;
+/// How many are asked for at once.
+const PAGE: usize = 500;
 
 /// Deals with what is selected: at once where ids are named, else piece by piece, with progress, so many in a second.
 async fn handle(
     printer: Printer,
     client: &Client,
-    mut selection: Selection,
+    selection: Selection,
     rate: Option<u32>,
     verb: impl AsyncFn(&Selection) -> Result<Handled, Error>,
 ) -> anyhow::Result<Handled> {
     if !selection.all {
         return Ok(verb(&selection).await?);
     }
-    let parts = rate.map_or(PARTS, |rate| rate.min(PARTS));
-    let at_once = rate.map_or(u32::MAX, |rate| rate.div_ceil(parts));
-    selection.limit = Some(usize::try_from(at_once).unwrap_or(usize::MAX).min(Selection::MAX_IDS));
-    let bar = ProgressBar::new(how_many(client, &selection).await?);
+    // All are found before the first is dealt with: one that fails again comes back under another id, and is not for us.
+    let ids = ids_of(client, selection).await?;
+    let most = u32::try_from(Selection::MAX_IDS).unwrap_or(u32::MAX);
+    let at_once = rate.map_or(most, |rate| rate.div_ceil(PARTS).min(most));
+    let period = rate.map_or(Duration::from_nanos(1), |rate| Duration::from_secs(1) * at_once / rate);
+    let mut pace = tokio::time::interval(period);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let bar = ProgressBar::new(u64::try_from(ids.len()).unwrap_or(u64::MAX));
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} dead letters  {per_sec}")?);
     if printer.is_json() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     }
     let mut all = Handled::default();
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / parts);
-    loop {
+    for ids in ids.chunks(usize::try_from(at_once).unwrap_or(PAGE)) {
         pace.tick().await;
-        let some = verb(&selection).await?;
+        let some = verb(&Selection { ids: Some(ids.to_vec()), ..Selection::default() }).await?;
         all.count += some.count;
         all.ids.extend(some.ids);
         all.missing.extend(some.missing);
-        bar.set_position(u64::try_from(all.count).unwrap_or(u64::MAX));
-        match some.next {
-            Some(next) => selection.after = Some(next),
-            None => break,
-        }
-        if rate.is_none() {
-            pace.reset_immediately();
-        }
+        bar.inc(u64::try_from(ids.len()).unwrap_or(u64::MAX));
     }
     bar.finish_and_clear();
     Ok(all)
 }
 
-/// Returns about how many dead letters there are; a narrower selection has fewer.
-async fn how_many(client: &Client, selection: &Selection) -> Result<u64, Error> {
-    if let Some(group) = &selection.group {
-        return match client.group(group).await {
-            Ok(group) => Ok(group.dead_letters),
-            Err(error) if error.code == ErrorCode::NotFound => Ok(0),
-            Err(error) => Err(error),
-        };
-    }
-    let (mut sum, mut after) = (0, None);
+/// Finds all that are selected.
+async fn ids_of(client: &Client, selection: Selection) -> Result<Vec<u64>, Error> {
+    let Selection { group, topic, kind, .. } = selection;
+    let mut query = DeadLetterQuery { group, topic, kind, after: None, limit: Some(PAGE) };
+    let mut ids = Vec::new();
     loop {
-        let page = client.groups(&GroupQuery { after, limit: Some(100) }).await?;
-        sum += page.groups.iter().map(|group| group.dead_letters).sum::<u64>();
+        let page = client.dead_letters(&query).await?;
+        ids.extend(page.dead_letters.iter().map(|letter| letter.id));
         match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(sum),
+            Some(next) => query.after = Some(next),
+            None => return Ok(ids),
         }
     }
 }

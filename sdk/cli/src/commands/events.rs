@@ -48,6 +48,11 @@ fn position(option: &str, text: &str) -> Result<Cursor, Error> {
     })
 }
 
+fn too_slow(at: Option<Cursor>) -> Error {
+    let again = at.map(|at| format!("; go on with --after {at}")).unwrap_or_default();
+    Error::unavailable(format!("this reader was too slow{again}"))
+}
+
 fn show(printer: Printer, event: &Event, at: Option<&Cursor>) -> anyhow::Result<()> {
     let at = at.map(ToString::to_string);
     if printer.is_json() {

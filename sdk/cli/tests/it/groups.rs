@@ -137,3 +137,30 @@ async fn all_dead_letters_are_given_back_in_order_and_not_faster_than_asked() {
         client.ack(&[delivery]).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn giving_all_back_ends_though_all_of_them_fail_again() {
+    let place = Place::new();
+    let dev = place.dev(&[]);
+    let client = dev.client();
+    let mut stream = join(&client).await;
+    for id in ["a", "b", "c"] {
+        assert_eq!(dev.publish(&event(id)).status, 200);
+    }
+    let rejecting = client.clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            let (id, _) = delivery(&mut stream).await;
+            rejecting.nack(&Nack { ids: vec![id], reject: true, ..Nack::default() }).await.unwrap();
+        }
+    });
+    let dead = async {
+        while client.group("worker").await.unwrap().dead_letters < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dead).await.unwrap();
+    let gave = place.run(&["dlq", "redrive", "--all", "--rate", "5", "--url", &dev.url]).ok();
+    assert_eq!(gave, "gave back 3 dead letters\n");
+}

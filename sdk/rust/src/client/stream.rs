@@ -64,7 +64,7 @@ pub enum Frame {
 pub struct EventStream {
     response: Response,
     parser: Parser,
-    frames: VecDeque<(Frame, Option<Cursor>)>,
+    frames: VecDeque<(Result<Frame, Error>, Option<Cursor>)>,
     cursor: Option<Cursor>,
 }
 
@@ -109,12 +109,13 @@ impl EventStream {
     /// Waits for what the stream says next; `None` when it has ended. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// When the connection is lost, or says what is no event stream.
+    /// When the connection is lost, or says what is no event stream. After a frame that cannot be read the stream goes on, with the
+    /// frames behind it.
     pub async fn next(&mut self) -> Result<Option<Frame>, Error> {
         loop {
             if let Some((frame, cursor)) = self.frames.pop_front() {
                 self.cursor = cursor.or(self.cursor.take());
-                return Ok(Some(frame));
+                return frame.map(Some);
             }
             let lost = |error: reqwest::Error| Error::unavailable(format!("the stream was cut: {error}"));
             let Some(bytes) = self.response.chunk().await.map_err(lost)? else { return Ok(None) };
@@ -123,7 +124,7 @@ impl EventStream {
             };
             for raw in events {
                 let cursor = raw.id.as_deref().and_then(|id| id.parse().ok());
-                self.frames.extend(read(raw)?.map(|frame| (frame, cursor)));
+                self.frames.extend(read(raw).transpose().map(|frame| (frame, cursor)));
             }
         }
     }

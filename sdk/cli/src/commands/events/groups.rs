@@ -72,7 +72,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         Some(Command::Show { name }) => show(printer, &known(&name, client.group(&name).await)?),
         Some(Command::Pause { name }) => told(printer, &known(&name, client.pause(&name).await)?),
         Some(Command::Resume { name }) => told(printer, &known(&name, client.resume(&name).await)?),
-        Some(Command::Seek { name, to }) => told(printer, &known(&name, client.seek(&name, to).await)?),
+        // Here the place may be what is not there: the answer says which.
+        Some(Command::Seek { name, to }) => told(printer, &client.seek(&name, to).await?),
         Some(Command::Remove { name }) => {
             known(&name, client.remove_group(&name).await)?;
             if printer.is_json() {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use soorma::{Clock as _, Cursor, Error, Frame, MachineClock, Start, StreamRequest};
+use soorma::{Clock as _, Cursor, Error, Frame, Kinds, MachineClock, Start, StreamRequest};
 
-use super::{position, show, topics};
+use super::{position, show, too_slow, topics};
 use crate::connection::Connection;
 use crate::print::Printer;
 use crate::signals;
@@ -29,7 +29,8 @@ pub(crate) struct Args {
     connection: Connection,
 }
 
-/// How long nothing may come before it counts as the end: what is kept comes at once.
+/// How long nothing may come before it counts as the end. What is kept comes at once; where only others' events stand before the end,
+/// the next sign of life says so.
 const QUIET: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
@@ -45,8 +46,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         };
     }
     let live = StreamRequest {
+        // Of all types: those that were passed over would not say that they were, and the end would be waited for.
         topics: topics(&args.topics)?,
-        types: args.kinds.iter().cloned().collect(),
         agent_id: format!("replay-{}", std::process::id()),
         ..StreamRequest::default()
     };
@@ -60,6 +61,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         None => StreamRequest { start: Some(Start::Earliest), ..live },
     };
     let mut stream = client.stream(&kept).await?;
+    let kinds = Kinds::parse(&args.kinds.join(","));
     let oldest = args
         .since
         .map(|since| MachineClock.now().micros() - i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
@@ -79,12 +81,14 @@ pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
                     if at.as_ref().is_some_and(|at| is_behind(at, &end, event.topic)) {
                         continue;
                     }
-                    if oldest.is_none_or(|oldest| event.time.micros() >= oldest) {
+                    let wanted = kinds.as_ref().is_none_or(|kinds| kinds.wants(&event.kind));
+                    if wanted && oldest.is_none_or(|oldest| event.time.micros() >= oldest) {
                         shown += 1;
                         show(printer, &event, at.as_ref())?;
                     }
                 }
-                Some(Frame::Disconnected | Frame::SlowConsumer(_)) | None => {
+                Some(Frame::SlowConsumer(at)) => return Err(too_slow(at).into()),
+                Some(Frame::Disconnected) | None => {
                     return Err(
                         Error::unavailable("the platform closed the stream; it may be stopping").into()
                     );

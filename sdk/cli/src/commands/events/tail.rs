@@ -2,7 +2,7 @@
 
 use soorma::{Error, Frame, StreamRequest};
 
-use super::{position, show, topics};
+use super::{position, show, too_slow, topics};
 use crate::connection::Connection;
 use crate::print::Printer;
 use crate::signals;
@@ -49,10 +49,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
                 shown += 1;
                 show(printer, &event, at.as_ref())?;
             }
-            Some(Frame::SlowConsumer(at)) => {
-                let again = at.map(|at| format!("; go on with --after {at}")).unwrap_or_default();
-                return Err(Error::unavailable(format!("this reader was too slow{again}")).into());
-            }
+            Some(Frame::SlowConsumer(at)) => return Err(too_slow(at).into()),
             Some(Frame::Disconnected) | None => {
                 return Err(Error::unavailable("the platform closed the stream; it may be stopping").into());
             }
