@@ -31,7 +31,8 @@ use crate::EventLogError;
 ///    Topics that are added later start at now.
 /// 9. **Order.** Events of one topic are first handed out in the order of their positions; those due again go before new ones.
 /// 10. **Old holders.** An ack settles the event whoever sends it. Every other settlement counts only from the holder of the newest
-///     attempt. What did not count is answered `false`.
+///     attempt. What did not count is answered `false`. A release is no attempt, so who takes the event next has the same id: a
+///     release is not to be sent twice.
 /// 11. **Topics of members.** A group has every topic that one of its members ever asked for; a member is handed out those of its own
 ///     [`ConsumerSpec`] only. What nobody asks for waits.
 /// 12. **Keys.** Where the group has a [`ConsumerSpec::key`], an event is handed out only when every earlier event of the same key that
