@@ -8,6 +8,7 @@ mod hand;
 mod line;
 mod proxy;
 mod roster;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

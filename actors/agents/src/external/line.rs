@@ -1,6 +1,5 @@
 //! The line between an agent's connection and its proxy: what they share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,25 +11,12 @@ use tokio::time::Instant;
 
 use crate::breaker::Breaker;
 use crate::external::hand::{End, Hand, Said, Tally};
-
-/// How long a group's members have for an event. The group has one, whichever member said it last.
-#[derive(Debug, Default)]
-pub(super) struct LeaseOf(AtomicU64);
-
-impl LeaseOf {
-    pub(super) fn set(&self, lease: Duration) {
-        self.0.store(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    pub(super) fn get(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
+use crate::external::terms::Terms;
 
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) agent: ExternalAgent,
-    pub(super) lease: Arc<LeaseOf>,
+    pub(super) terms: Arc<Terms>,
     state: Mutex<State>,
     /// Rings for the connection: there may be something to show.
     pub(super) show: Notify,
@@ -64,11 +50,11 @@ pub(super) enum Refusal {
 }
 
 impl Line {
-    pub(super) fn new(agent: ExternalAgent, lease: Arc<LeaseOf>, breaker: Breaker) -> Arc<Self> {
+    pub(super) fn new(agent: ExternalAgent, terms: Arc<Terms>, breaker: Breaker) -> Arc<Self> {
         let state = State { hand: Hand::default(), breaker, ending: None, over: false, given_back: false };
         Arc::new(Self {
             agent,
-            lease,
+            terms,
             state: Mutex::new(state),
             show: Notify::new(),
             work: Notify::new(),
@@ -96,7 +82,7 @@ impl Line {
         if state.over || state.ending.is_some() {
             return Err((Refusal::Over, delivery));
         }
-        let lapsed = self.is_explicit() && state.hand.lapse(delivery.id, now, self.lease.get());
+        let lapsed = self.is_explicit() && state.hand.lapse(delivery.id, now, self.terms.lease());
         if lapsed {
             // Its proxy would have found out only now, too.
             state.count(Tally { succeeded: 0, failed: 1 }, now, &self.agent);
@@ -167,7 +153,7 @@ impl Line {
         let shown = state.hand.open_shown();
         let room = state.breaker.allows(self.agent.credit, now) > shown;
         let (delivery, leased) = room.then(|| state.hand.show(now)).flatten()?;
-        let left = self.lease.get().saturating_sub(now.duration_since(leased));
+        let left = self.terms.lease().saturating_sub(now.duration_since(leased));
         drop(state);
         if self.is_explicit() && shown == 0 {
             // The proxy does not know yet when the first lease runs out.

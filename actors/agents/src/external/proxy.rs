@@ -103,7 +103,10 @@ impl Proxy {
                 biased;
                 () = cx.stopping() => break Why::Stopping,
                 (batch, answer) = or_never(&mut self.settling) => self.settled(batch, answer),
-                joined = or_never(&mut self.joining) => self.joined(joined),
+                joined = or_never(&mut self.joining) => if let Err(error) = self.joined(joined) {
+                    tracing::error!(%error, connection = line.agent.connection_id, "group cannot be joined any more");
+                    break Why::LogFailed;
+                },
                 answer = or_never(&mut self.asking) => {
                     self.asking = None;
                     match answer {
@@ -141,7 +144,7 @@ impl Proxy {
 
     /// An acknowledgement may be late by a lease; a third leaves time to try again.
     fn renew_after(&self) -> Duration {
-        self.line().lease.get() / 3
+        self.line().terms.lease() / 3
     }
 
     fn start_settling(&mut self, now: Instant) {
@@ -149,7 +152,7 @@ impl Proxy {
         let line = Arc::clone(self.line());
         let mut state = line.lock();
         if line.is_explicit() {
-            let failed = state.hand.expire(now, line.lease.get());
+            let failed = state.hand.expire(now, line.terms.lease());
             if failed > 0 {
                 // What this one has let lie goes to others first, if there are any.
                 self.asking = None;
@@ -167,6 +170,10 @@ impl Proxy {
             // Others may have better luck with what this one is not shown.
             let most = allowed.saturating_sub(state.hand.open_shown());
             self.rest.append(&mut state.hand.release_beyond(most));
+            if allowed <= state.hand.open() {
+                // What was asked for when there was room would have none, and lose its place in the order.
+                self.asking = None;
+            }
         }
         if self.settling.is_some() || now < self.not_before {
             return;
@@ -215,23 +222,29 @@ impl Proxy {
     fn failed(&mut self, error: &EventLogError) {
         let agent = &self.line().agent;
         tracing::warn!(%error, connection = agent.connection_id, "the log fails a connected agent; trying again");
-        let (spec, at) = (agent.group.clone(), Instant::now() + PAUSE);
+        let at = Instant::now() + PAUSE;
         self.not_before = at;
         if self.joining.is_none() {
-            let bus = Arc::clone(&self.bus);
+            let (bus, line) = (Arc::clone(&self.bus), Arc::clone(self.line()));
             self.joining = Some(Box::pin(async move {
                 sleep_until(at).await;
-                bus.join(spec).await
+                bus.join(line.terms.for_member(&line.agent.group)).await
             }));
         }
     }
 
-    fn joined(&mut self, joined: Result<Arc<dyn Consumer>, soorma_core::Error>) {
+    /// Fails where the group will never be joined again.
+    fn joined(
+        &mut self,
+        joined: Result<Arc<dyn Consumer>, soorma_core::Error>,
+    ) -> Result<(), soorma_core::Error> {
         self.joining = None;
         match joined {
             Ok(consumer) => self.consumer = consumer,
-            Err(error) => self.failed(&EventLogError::Unavailable(error.message)),
+            Err(error) if error.code.may_retry() => self.failed(&EventLogError::Unavailable(error.message)),
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     fn start_asking(&mut self, now: Instant) {
@@ -260,7 +273,7 @@ impl Proxy {
         let mut wake = now + LOOK;
         let mut earlier = |at: Option<Instant>| wake = at.map_or(wake, |at| wake.min(at));
         if line.is_explicit() {
-            earlier(state.hand.expire_at(line.lease.get()));
+            earlier(state.hand.expire_at(line.terms.lease()));
         }
         earlier(state.breaker.until().filter(|until| *until > now));
         if self.settling.is_none() {

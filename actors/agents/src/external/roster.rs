@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use crate::breaker::Breaker;
 use crate::external::asked::{Asked, KEEP};
 use crate::external::hand::Said;
-use crate::external::line::{LeaseOf, Line, Refusal};
+use crate::external::line::{Line, Refusal};
+use crate::external::terms::Terms;
 use crate::limits;
 
 /// How many tenants with nobody connected are remembered for what was asked, and how many agents of a group for having failed.
@@ -32,10 +33,10 @@ struct Tenant {
     left: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Group {
     lines: Vec<Arc<Line>>,
-    lease: Arc<LeaseOf>,
+    terms: Arc<Terms>,
     /// Of agents that have failed and are not connected now.
     breakers: HashMap<Name, Breaker>,
 }
@@ -78,10 +79,21 @@ impl Roster {
         let tenant = tenants.entry(agent.group.tenant.clone()).or_default();
         *tenant.agent_ids.entry(agent.agent_id.to_string()).or_default() += 1;
         tenant.left = None;
-        let group = tenant.groups.entry(agent.group.group.to_string()).or_default();
-        group.lease.set(agent.group.ack_within);
+        let group = tenant.groups.entry(agent.group.group.to_string()).or_insert_with(|| Group {
+            lines: Vec::new(),
+            terms: Arc::new(Terms::new(agent.group.clone())),
+            breakers: HashMap::new(),
+        });
+        if group.terms.set(&agent.group) && !group.lines.is_empty() {
+            let (name, key) = (agent.group.group.as_str(), &agent.group.key);
+            tracing::warn!(
+                group = name,
+                ?key,
+                "a member has changed what its group keeps in order, for all its members"
+            );
+        }
         let breaker = group.breakers.remove(&agent.agent_id).unwrap_or_else(|| Breaker::new(NEVER_GIVE_UP));
-        let line = Line::new(agent, Arc::clone(&group.lease), breaker);
+        let line = Line::new(agent, Arc::clone(&group.terms), breaker);
         group.lines.push(Arc::clone(&line));
         Seat { roster: Arc::clone(self), line }
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use soorma_core::Topic;
-use soorma_ports::{Bus, ConsumerSpec, ExternalAgent, Kinds, Settle};
-use soorma_testkit::{name, tenant};
+use soorma_core::{PartitionKey, Position, Topic};
+use soorma_ports::{Bus, ConsumerSpec, EventLogError, ExternalAgent, GroupCommand, Kinds, Settle};
+use soorma_testkit::{Call, Fault, name, tenant};
 
 use super::external::{Agent, LEASE, explicit};
 use super::world::{World, n, request, settle};
@@ -157,4 +157,46 @@ async fn each_lease_that_runs_out_is_a_failure_also_where_there_is_room_for_more
     tokio::time::sleep(LEASE + SECOND).await;
     assert_eq!((hung.within(3).await, world.proxies()[0].credit), (None, 0), "it pauses");
     assert!(hung.within(3).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_joins_anew_leaves_the_groups_lease_and_key_as_they_are() {
+    let world = World::new().await;
+    let mut older = world.connect(ExternalAgent { credit: 2, ..explicit("a") }).await;
+    let key: PartitionKey = "plan".parse().unwrap();
+    let mut newer = ExternalAgent { credit: 1, ..explicit("b") };
+    (newer.group.ack_within, newer.group.key) = (LEASE * 4, Some(key.clone()));
+    let mut newer = world.connect(newer).await;
+    world.requests(0..3).await;
+    let (of_newer, ticket) = newer.within(1).await.unwrap();
+    let (_, done) = older.within(1).await.unwrap();
+    // Only the older one has room and asks for events, so it is this one that the log fails.
+    world.log.on(Call::Next, Fault::Fail(EventLogError::Unavailable("away".into())));
+    assert!(world.tell(done, Settle::Ack).await);
+    let (_, done) = older.within(5).await.unwrap();
+    assert!(world.tell(done, Settle::Ack).await);
+    assert_eq!((older.within(5).await, world.log.pending()), (None, 0));
+    let group = world.bus.group(&tenant("one"), &name("workers")).await.unwrap();
+    assert_eq!(group.key, Some(key));
+    // An extension is for as long as the group's lease is in the log.
+    assert!(world.tell(ticket, Settle::Extend).await);
+    assert_eq!(older.within(LEASE.as_secs() * 4 - 10).await, None);
+    assert_eq!(older.within(20).await.map(|(event, _)| event), Some(of_newer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_group_can_never_be_joined_again_ends() {
+    let world = World::new().await;
+    let mut agent = world.connect(explicit("a")).await;
+    settle().await;
+    let gone =
+        EventLogError::Gone { topic: Topic::ActionRequests, after: Position(1), before_first: Position(9) };
+    // What passes is waited for.
+    world.log.on(Call::Consumer, Fault::Fail(EventLogError::Unavailable("away".into())));
+    world.log.on(Call::Consumer, Fault::Fail(gone));
+    world.bus.command(&tenant("one"), &name("workers"), GroupCommand::Remove).await.unwrap();
+    assert_eq!(agent.within(1).await, None);
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(world.log.pending(), 0);
+    assert!(agent.is_ended().await);
 }
