@@ -4,10 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use soorma_core::Name;
 use tokio::time::Instant;
 
-/// How many are remembered of a tenant, the newest: more than 10 seconds' worth at 1,000 requests a second, in less than 10 MB.
+/// How many are remembered of a tenant, the newest: more than 10 seconds' worth at 1,000 requests a second, in less than 15 MB.
 const MAX: usize = 20_000;
+/// How many bytes an id has at most: as many as a name. Who makes longer ones is answered as one whom nobody knows.
+const MAX_LENGTH: usize = Name::MAX_BYTES;
 /// How long an answer may take.
 pub(super) const KEEP: Duration = Duration::from_secs(3_600);
 
@@ -22,7 +25,7 @@ impl Asked {
     /// Notes who asked; whoever was first, stays.
     pub(super) fn note(&mut self, correlation_id: &str, agent_id: &Arc<str>, now: Instant) {
         self.forget_old(now);
-        if self.by.contains_key(correlation_id) {
+        if correlation_id.len() > MAX_LENGTH || self.by.contains_key(correlation_id) {
             return;
         }
         let key: Arc<str> = correlation_id.into();
@@ -71,6 +74,17 @@ mod tests {
         asked.note("c", &"b".into(), now + KEEP);
         assert_eq!(asked.who("c", now + KEEP).as_deref(), Some("b"));
         assert!(!asked.is_empty(now + KEEP) && asked.is_empty(now + KEEP * 2));
+    }
+
+    #[test]
+    fn an_id_that_is_too_long_to_be_kept_is_not() {
+        let (mut asked, now) = (Asked::default(), Instant::now());
+        let [fits, too_long] = [MAX_LENGTH, MAX_LENGTH + 1].map(|length| "c".repeat(length));
+        for id in [&fits, &too_long] {
+            asked.note(id, &"a".into(), now);
+        }
+        assert_eq!((asked.who(&fits, now).as_deref(), asked.who(&too_long, now)), (Some("a"), None));
+        assert_eq!(asked.order.len(), 1);
     }
 
     #[test]
