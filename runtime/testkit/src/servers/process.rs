@@ -7,7 +7,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// `$1` is the folder, in which a file `*.ports` appears when the server listens; the rest is the server's command.
+/// `$1` is the folder, in which a file `*.ports` appears when the server listens, at first without its content; the rest is the
+/// server's command.
 const WATCHDOG: &str = r#"
 trap '' INT HUP TERM
 folder=$1
@@ -15,10 +16,11 @@ shift
 "$@" >>"$folder/output" 2>&1 &
 server=$!
 echo "$server"
-until cat "$folder"/*.ports 2>/dev/null; do
+until grep -q '}' "$folder"/*.ports 2>/dev/null; do
     kill -0 "$server" 2>/dev/null || { cat "$folder/output" >&2; exit 1; }
     sleep 0.01
 done
+cat "$folder"/*.ports
 echo
 read -r word
 kill -9 "$server" 2>/dev/null
