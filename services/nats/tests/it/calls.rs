@@ -21,7 +21,7 @@ use super::world::{World, config};
 const FIRST: Topic = Topic::BusinessFacts;
 const SECOND: Topic = Topic::TaskEvents;
 /// Longer than anything here takes that is not for ever.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 const HASTY: Duration = Duration::from_secs(1);
 
 fn hasty() -> NatsLogConfig {
@@ -32,9 +32,13 @@ fn call(id: &str) -> Vec<Arc<Event>> {
     [FIRST, SECOND].map(|topic| Arc::new(event(id, topic))).into()
 }
 
+async fn all(log: &NatsLog, topic: Topic) -> Result<Vec<String>, EventLogError> {
+    let page = log.read(&Reach::Platform, topic, Position(0), 100_000).await?;
+    Ok(page.entries.iter().map(|entry| entry.event.id.to_string()).collect())
+}
+
 async fn ids(log: &NatsLog, topic: Topic) -> Vec<String> {
-    let page = log.read(&Reach::Platform, topic, Position(0), 100_000).await.unwrap();
-    page.entries.iter().map(|entry| entry.event.id.to_string()).collect()
+    all(log, topic).await.unwrap()
 }
 
 async fn is_there(log: &NatsLog, topic: Topic, id: &str) {
@@ -46,13 +50,15 @@ async fn stream_of(world: &World, name: &str) -> stream::Stream {
     world.jetstream().await.get_stream(format!("{}-{name}", world.config.prefix)).await.unwrap()
 }
 
-async fn parts_written_down(world: &World) -> u64 {
-    stream_of(world, "calls").await.cached_info().state.messages
+/// How many there are, if somebody knows it now.
+async fn parts_written_down(world: &World) -> Option<u64> {
+    let calls = world.jetstream().await.get_stream(format!("{}-calls", world.config.prefix)).await;
+    calls.ok().map(|calls| calls.cached_info().state.messages)
 }
 
 async fn nothing_is_written_down(world: &World) {
-    let nothing = async { while parts_written_down(world).await > 0 {} };
-    assert!(timeout(LONG, nothing).await.is_ok(), "calls are left: {}", parts_written_down(world).await);
+    let nothing = async { while parts_written_down(world).await != Some(0) {} };
+    assert!(timeout(LONG, nothing).await.is_ok(), "calls are left: {:?}", parts_written_down(world).await);
 }
 
 async fn takes_at_most(world: &World, topic: Topic, bytes: i32) {
@@ -99,7 +105,7 @@ async fn what_a_topic_does_not_take_for_a_while_is_finished_by_the_same_log() {
         // Each time the same call: it is written down once.
         is_away(world.log.append(&tenant("acme"), call("c")).await);
     }
-    assert_eq!(parts_written_down(&world).await, 2);
+    assert_eq!(parts_written_down(&world).await, Some(2));
     jetstream.create_stream(taken_away).await.unwrap();
     is_there(&world.log, SECOND, "c").await;
     nothing_is_written_down(&world).await;
@@ -167,7 +173,7 @@ async fn a_call_that_cannot_be_crossed_out_is_answered_and_done_once() {
     assert!(appended.iter().all(|appended| !appended.duplicate));
     let appended = world.log.append(&tenant("acme"), call("c")).await.unwrap();
     assert!(appended.iter().all(|appended| appended.duplicate));
-    assert_eq!(parts_written_down(&world).await, 2);
+    assert_eq!(parts_written_down(&world).await, Some(2));
     let other = NatsLog::open(&world.config, Arc::new(TestClock::new())).await.unwrap();
     for topic in [FIRST, SECOND] {
         assert_eq!(ids(&other, topic).await, ["c"]);
@@ -230,9 +236,21 @@ async fn calls_that_hang_are_answered_in_time_and_whole_in_the_end() {
 
 #[tokio::test]
 async fn calls_are_whole_after_the_server_was_killed_and_their_callers_went_away() {
-    let mut server = NatsServer::start(&[]);
-    let servers = vec![server.url().to_owned()];
-    let world = World::new(NatsLogConfig { servers, ..hasty() }).await;
+    whole_after_kills(vec![NatsServer::start(&[])], 4).await;
+}
+
+#[tokio::test]
+async fn calls_are_whole_after_servers_of_a_cluster_were_killed() {
+    // It takes some seconds to find new leaders.
+    whole_after_kills(NatsServer::cluster(3), 2).await;
+}
+
+async fn whole_after_kills(mut servers: Vec<NatsServer>, rounds: usize) {
+    let urls = servers.iter().map(|server| server.url().to_owned()).collect();
+    let config = NatsLogConfig { servers: urls, replicas: servers.len(), ..hasty() };
+    let there = async { while NatsLog::open(&config, Arc::new(TestClock::new())).await.is_err() {} };
+    timeout(LONG, there).await.unwrap();
+    let world = World::new(config).await;
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
     let entropy = Arc::new(SeededEntropy::new(seed));
@@ -254,12 +272,13 @@ async fn calls_are_whole_after_the_server_was_killed_and_their_callers_went_away
             }
         });
     }
-    for _ in 0..4 {
+    for _ in 0..rounds {
         for _ in 0..=entropy.below(100) {
             answered.insert(timeout(LONG, said.recv()).await.unwrap().unwrap());
         }
-        server.kill();
-        server.restart();
+        let nth = usize::try_from(entropy.below(servers.len() as u64)).unwrap();
+        servers[nth].kill();
+        servers[nth].restart();
     }
     callers.shutdown().await;
     while let Ok(id) = said.try_recv() {
@@ -269,10 +288,12 @@ async fn calls_are_whole_after_the_server_was_killed_and_their_callers_went_away
     timeout(LONG, made).await.unwrap();
     let whole = async {
         loop {
-            let (first, second) = (ids(&world.log, FIRST).await, ids(&world.log, SECOND).await);
+            let read = (all(&world.log, FIRST).await, all(&world.log, SECOND).await);
+            // A cluster may still be without a leader.
+            let (Ok(first), Ok(second)) = read else { continue };
             let sets = (BTreeSet::from_iter(first.clone()), BTreeSet::from_iter(second.clone()));
             assert!(sets.0.len() == first.len() && sets.1.len() == second.len(), "something is there twice");
-            if sets.0 == sets.1 && parts_written_down(&world).await == 0 {
+            if sets.0 == sets.1 && parts_written_down(&world).await == Some(0) {
                 return sets.0;
             }
         }
