@@ -495,6 +495,35 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_is_not_there_is_given_up_with_what_is_open_behind_it() {
+        // The stream and its end that are there, where the group goes on, and what it still has open.
+        for (made, head, expected, open) in [
+            (7, 4, None, vec![1, 2, 3, 4]),
+            (7, 9, None, vec![1, 2, 3, 4]),
+            (7, 3, Some((4, 3)), vec![1, 2, 3]),
+            (7, 0, Some((4, 0)), vec![1]),
+            (8, 9, Some((4, 0)), vec![1]),
+        ] {
+            let mut group = group();
+            let place = |(was, is): (u64, u64)| (Position(was), Position(is));
+            assert_eq!(group.put_in_place(Topic::PlanEvents, 7, Position(0), now(0)), None);
+            // The content of the first is elsewhere.
+            assert!(group.redrive(letter(1), None, now(0)));
+            for position in 2..=4 {
+                hand(&mut group, position, None, 0).unwrap();
+            }
+            let sought = group.sought;
+            let moved = group.put_in_place(Topic::PlanEvents, made, Position(head), now(0));
+            assert_eq!(moved, expected.map(place), "{made} {head}");
+            assert_eq!(group.sought > sought, moved.is_some());
+            let still: Vec<u64> =
+                (1..=4).filter(|at| group.is_open(Topic::PlanEvents, Position(*at))).collect();
+            assert_eq!(still, open, "{made} {head}");
+            assert_eq!(group.put_in_place(Topic::PlanEvents, made, Position(head), now(0)), None, "once");
+        }
+    }
+
+    #[test]
     fn a_full_group_fits_into_a_message() {
         let mut group = group();
         for position in 0..MOST_OPEN as u64 {
