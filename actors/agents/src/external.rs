@@ -4,6 +4,7 @@
 //! the leases run out. All that outlives it is in the log.
 
 mod asked;
+mod failed;
 mod hand;
 mod line;
 mod proxy;

@@ -8,7 +8,9 @@ use soorma_core::Name;
 use tokio::time::Instant;
 
 /// How many are remembered of a tenant, the newest: more than 10 seconds' worth at 1,000 requests a second, in less than 15 MB.
-const MAX: usize = 20_000;
+pub(super) const MANY: usize = 20_000;
+/// How many where nobody is connected who could be answered: those of one who connects just after.
+pub(super) const FEW: usize = 1_000;
 /// How many bytes an id has at most: as many as a name. Who makes longer ones is answered as one whom nobody knows.
 const MAX_LENGTH: usize = Name::MAX_BYTES;
 /// How long an answer may take.
@@ -22,8 +24,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Notes who asked; whoever was first, stays.
-    pub(super) fn note(&mut self, correlation_id: &str, agent_id: &Arc<str>, now: Instant) {
+    /// Notes who asked; whoever was first, stays. With more than `most`, the oldest makes room.
+    pub(super) fn note(&mut self, correlation_id: &str, agent_id: &Arc<str>, most: usize, now: Instant) {
         self.forget_old(now);
         if correlation_id.len() > MAX_LENGTH || self.by.contains_key(correlation_id) {
             return;
@@ -31,7 +33,7 @@ impl Asked {
         let key: Arc<str> = correlation_id.into();
         self.by.insert(Arc::clone(&key), Arc::clone(agent_id));
         self.order.push_back((key, now));
-        if self.order.len() > MAX {
+        if self.order.len() > most {
             self.forget_oldest();
         }
     }
@@ -66,12 +68,12 @@ mod tests {
     #[test]
     fn whoever_asked_first_is_remembered_for_an_hour() {
         let (mut asked, now) = (Asked::default(), Instant::now());
-        asked.note("c", &"a".into(), now);
-        asked.note("c", &"b".into(), now + KEEP / 2);
+        asked.note("c", &"a".into(), MANY, now);
+        asked.note("c", &"b".into(), MANY, now + KEEP / 2);
         assert_eq!(asked.who("c", now + KEEP / 2).as_deref(), Some("a"));
         assert_eq!(asked.who("d", now), None);
         assert_eq!(asked.who("c", now + KEEP), None);
-        asked.note("c", &"b".into(), now + KEEP);
+        asked.note("c", &"b".into(), MANY, now + KEEP);
         assert_eq!(asked.who("c", now + KEEP).as_deref(), Some("b"));
         assert!(!asked.is_empty(now + KEEP) && asked.is_empty(now + KEEP * 2));
     }
@@ -81,7 +83,7 @@ mod tests {
         let (mut asked, now) = (Asked::default(), Instant::now());
         let [fits, too_long] = [MAX_LENGTH, MAX_LENGTH + 1].map(|length| "c".repeat(length));
         for id in [&fits, &too_long] {
-            asked.note(id, &"a".into(), now);
+            asked.note(id, &"a".into(), MANY, now);
         }
         assert_eq!((asked.who(&fits, now).as_deref(), asked.who(&too_long, now)), (Some("a"), None));
         assert_eq!(asked.order.len(), 1);
@@ -90,10 +92,17 @@ mod tests {
     #[test]
     fn the_oldest_makes_room_for_the_newest() {
         let (mut asked, now) = (Asked::default(), Instant::now());
-        for n in 0..=MAX {
-            asked.note(&n.to_string(), &"a".into(), now);
+        for n in 0..=MANY {
+            asked.note(&n.to_string(), &"a".into(), MANY, now);
         }
-        assert_eq!((asked.who("0", now), asked.order.len(), asked.by.len()), (None, MAX, MAX));
+        assert_eq!((asked.who("0", now), asked.order.len(), asked.by.len()), (None, MANY, MANY));
         assert!(asked.who("1", now).is_some());
+        asked.note("few", &"a".into(), FEW, now);
+        assert_eq!(asked.order.len(), MANY, "what is known already is not given up for it");
+        let mut asked = Asked::default();
+        for n in 0..=FEW {
+            asked.note(&n.to_string(), &"a".into(), FEW, now);
+        }
+        assert_eq!((asked.who("0", now), asked.order.len()), (None, FEW));
     }
 }

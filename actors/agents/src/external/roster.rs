@@ -9,13 +9,14 @@ use soorma_ports::{Appended, Delivery, ExternalAgent, Publishing};
 use tokio::time::Instant;
 
 use crate::breaker::Breaker;
-use crate::external::asked::{Asked, KEEP};
+use crate::external::asked::{self, Asked};
+use crate::external::failed::Failed;
 use crate::external::hand::Said;
 use crate::external::line::{Line, Refusal};
 use crate::external::terms::Terms;
 use crate::limits;
 
-/// How many tenants with nobody connected are remembered for what was asked, and how many agents of a group for having failed.
+/// How many tenants with nobody connected are remembered, for what was asked and who has failed.
 const REMEMBERED: usize = 100;
 
 #[derive(Debug, Default)]
@@ -29,16 +30,15 @@ struct Tenant {
     /// How many connections have each `agent_id`.
     agent_ids: HashMap<String, usize>,
     asked: Mutex<Asked>,
-    /// When the last connection left.
-    left: Option<Instant>,
+    failed: Failed,
+    /// Since when nobody is connected.
+    idle: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Group {
     lines: Vec<Arc<Line>>,
     terms: Arc<Terms>,
-    /// Of agents that have failed and are not connected now.
-    breakers: HashMap<Name, Breaker>,
 }
 
 /// An agent keeps its place in the group whatever it does: its own supervisor may know better.
@@ -75,15 +75,14 @@ impl Roster {
     pub(super) fn join(self: &Arc<Self>, agent: ExternalAgent) -> Seat {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        tenants.retain(|_, tenant| !tenant.is_forgotten(now));
+        forget_idle(&mut tenants, REMEMBERED, now);
         let tenant = tenants.entry(agent.group.tenant.clone()).or_default();
         *tenant.agent_ids.entry(agent.agent_id.to_string()).or_default() += 1;
-        tenant.left = None;
-        let group = tenant.groups.entry(agent.group.group.to_string()).or_insert_with(|| Group {
-            lines: Vec::new(),
-            terms: Arc::new(Terms::new(agent.group.clone())),
-            breakers: HashMap::new(),
-        });
+        tenant.idle = None;
+        let group = tenant
+            .groups
+            .entry(agent.group.group.to_string())
+            .or_insert_with(|| Group { lines: Vec::new(), terms: Arc::new(Terms::new(agent.group.clone())) });
         if group.terms.set(&agent.group) && !group.lines.is_empty() {
             let (name, key) = (agent.group.group.as_str(), &agent.group.key);
             tracing::warn!(
@@ -92,7 +91,8 @@ impl Roster {
                 "a member has changed what its group keeps in order, for all its members"
             );
         }
-        let breaker = group.breakers.remove(&agent.agent_id).unwrap_or_else(|| Breaker::new(NEVER_GIVE_UP));
+        let failed = tenant.failed.take(&agent.group.group, &agent.agent_id, now);
+        let breaker = failed.unwrap_or_else(|| Breaker::new(NEVER_GIVE_UP));
         let line = Line::new(agent, Arc::clone(&group.terms), breaker);
         group.lines.push(Arc::clone(&line));
         Seat { roster: Arc::clone(self), line }
@@ -100,7 +100,7 @@ impl Roster {
 
     fn leave(&self, line: &Arc<Line>) {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        let agent = &line.agent;
+        let (agent, now) = (&line.agent, Instant::now());
         let Some(tenant) = tenants.get_mut(&agent.group.tenant) else { return };
         if let Some(count) = tenant.agent_ids.get_mut(agent.agent_id.as_str()) {
             *count -= 1;
@@ -110,23 +110,34 @@ impl Roster {
         }
         if let Some(group) = tenant.groups.get_mut(agent.group.group.as_str()) {
             group.lines.retain(|other| !Arc::ptr_eq(other, line));
-            let breaker = std::mem::replace(&mut line.lock().breaker, Breaker::new(NEVER_GIVE_UP));
-            if !breaker.is_calm() && group.breakers.len() < REMEMBERED {
-                group.breakers.insert(agent.agent_id.clone(), breaker);
-            }
-            if group.lines.is_empty() && group.breakers.is_empty() {
+            if group.lines.is_empty() {
                 tenant.groups.remove(agent.group.group.as_str());
             }
         }
-        if !tenant.agent_ids.is_empty() {
+        let breaker = std::mem::replace(&mut line.lock().breaker, Breaker::new(NEVER_GIVE_UP));
+        if !breaker.is_calm() {
+            tenant.failed.put(&agent.group.group, &agent.agent_id, breaker, now);
+        }
+        if tenant.agent_ids.is_empty() {
+            tenant.idle = Some(now);
+            forget_idle(&mut tenants, REMEMBERED, now);
+        }
+    }
+
+    /// Notes who asks for what in a tenant in which nobody is connected yet: who connects just after has its answers.
+    fn foresee(&self, tenant: &TenantId, agent_id: &str, events: &[Event]) {
+        if events.iter().all(|event| event.correlation_id.is_none()) || self.with(tenant, |_| ()).is_some() {
             return;
         }
-        tenant.left = Some(Instant::now());
-        let nothing_asked = tenant.asked().is_empty(Instant::now());
-        let nothing_failed = tenant.groups.is_empty();
-        let idle = tenants.values().filter(|tenant| tenant.left.is_some()).count();
-        if (nothing_asked && nothing_failed) || idle > REMEMBERED {
-            tenants.remove(&agent.group.tenant);
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let (who, now) = (agent_id.into(), Instant::now());
+        forget_idle(&mut tenants, REMEMBERED - 1, now);
+        let tenant = tenants.entry(tenant.clone()).or_default();
+        if tenant.agent_ids.is_empty() {
+            tenant.idle.get_or_insert(now);
+        }
+        for conversation in events.iter().filter_map(|event| event.correlation_id.as_deref()) {
+            tenant.note(conversation, &who, now);
         }
     }
 
@@ -203,6 +214,9 @@ impl Roster {
         agent_id: Option<&str>,
         events: &[Event],
     ) -> Option<Box<dyn Publishing>> {
+        if let Some(agent_id) = agent_id {
+            self.foresee(tenant, agent_id, events);
+        }
         self.with(tenant, |tenant| {
             let now = Instant::now();
             let mut answers = Vec::new();
@@ -211,7 +225,7 @@ impl Roster {
                     || Some(event.source.as_str()).filter(|name| tenant.agent_ids.contains_key(*name));
                 let who: Option<Arc<str>> = agent_id.or_else(known).map(Into::into);
                 if let (Some(who), Some(conversation)) = (&who, &event.correlation_id) {
-                    tenant.asked().note(conversation, who, now);
+                    tenant.note(conversation, who, now);
                 }
                 let group = tenant.groups.get(&event.source);
                 let mut lines: Vec<_> = group
@@ -248,8 +262,29 @@ impl Tenant {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_forgotten(&self, now: Instant) -> bool {
-        self.left.is_some_and(|left| now.duration_since(left) >= KEEP)
+    fn note(&self, conversation: &str, who: &Arc<str>, now: Instant) {
+        let most = if self.idle.is_some() { asked::FEW } else { asked::MANY };
+        self.asked().note(conversation, who, most, now);
+    }
+
+    /// Whether nobody is connected and there is nothing to remember.
+    fn is_over(&mut self, now: Instant) -> bool {
+        let asked = self.asked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.idle.is_some() && asked.is_empty(now) && self.failed.is_empty(now)
+    }
+}
+
+/// Forgets tenants in which nobody is connected: those with nothing to remember, and where there are too many, those that have been so
+/// for longest.
+fn forget_idle(tenants: &mut HashMap<TenantId, Tenant>, most: usize, now: Instant) {
+    tenants.retain(|_, tenant| !tenant.is_over(now));
+    let idle = tenants.values().filter(|tenant| tenant.idle.is_some()).count();
+    for _ in most..idle {
+        let idle = tenants.iter().filter(|(_, tenant)| tenant.idle.is_some());
+        let Some(oldest) = idle.min_by_key(|(_, tenant)| tenant.idle).map(|(id, _)| id.clone()) else {
+            return;
+        };
+        tenants.remove(&oldest);
     }
 }
 
@@ -298,6 +333,7 @@ mod tests {
     use soorma_ports::{Acks, ConsumerSpec};
 
     use super::*;
+    use crate::external::asked::KEEP;
 
     fn agent(tenant: &TenantId, group: &str, agent_id: &str) -> ExternalAgent {
         let group = Name::new(group).expect("a name");
@@ -350,6 +386,54 @@ mod tests {
         tokio::time::advance(KEEP).await;
         let _other = roster.join(agent(&last, "asker", "b"));
         assert_eq!(remembered(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn agents_that_have_failed_are_forgotten_while_others_of_the_tenant_stay() {
+        let roster = Arc::new(Roster::default());
+        let tenant = TenantId::default();
+        let _stays = roster.join(agent(&tenant, "asker", "a"));
+        let fails = |group: &str, id: &str| {
+            let seat = roster.join(agent(&tenant, group, id));
+            seat.line.lock().breaker.failed(Instant::now());
+        };
+        let is_known = |group: &str, id: &str| {
+            let seat = roster.join(agent(&tenant, group, id));
+            !seat.line.lock().breaker.is_calm()
+        };
+        for n in 0..200 {
+            fails("worker", &format!("w-{n}"));
+            fails(&format!("group-{n}"), "w");
+        }
+        assert!(is_known("worker", "w-199"), "however many were before it");
+        let groups = || roster.with(&tenant, |tenant| tenant.groups.len());
+        assert_eq!(groups(), Some(1), "the groups that have members");
+        tokio::time::advance(KEEP).await;
+        assert!(!is_known("worker", "w-198") && !is_known("group-198", "w"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_before_it_connects_is_remembered_in_a_bounded_number_of_tenants() {
+        let roster = Arc::new(Roster::default());
+        let tenants = || roster.tenants.read().expect("whole").len();
+        let tenant = |n: usize| TenantId::new(&format!("t-{n}")).expect("a tenant");
+        for n in 0..REMEMBERED * 2 {
+            let nothing_to_note = [(None, Some("c")), (Some("a"), None)];
+            for (who, conversation) in nothing_to_note {
+                assert!(roster.publishing(&tenant(n + 1_000), who, &[event("x", conversation)]).is_none());
+            }
+            assert!(roster.publishing(&tenant(n), Some("a"), &[event("x", Some("c"))]).is_none());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(tenants(), REMEMBERED);
+        let who = |n| roster.with(&tenant(n), |tenant| tenant.asked().who("c", Instant::now())).flatten();
+        assert_eq!(who(REMEMBERED * 2 - 1).as_deref(), Some("a"));
+        assert_eq!(who(0), None, "the first makes room");
+        let _seat = roster.join(agent(&tenant(REMEMBERED * 2 - 1), "asker", "a"));
+        assert_eq!(who(REMEMBERED * 2 - 1).as_deref(), Some("a"));
+        tokio::time::advance(KEEP).await;
+        drop(roster.join(agent(&tenant(0), "asker", "a")));
+        assert_eq!(tenants(), 1);
     }
 
     #[tokio::test(start_paused = true)]
