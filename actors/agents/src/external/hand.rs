@@ -50,6 +50,7 @@ struct Frame {
 
 #[derive(Debug, Clone, Copy)]
 struct Shown {
+    /// When it was taken, or shown if it was not taken yet.
     at: Instant,
     /// Which of all that were shown, from 1.
     nth: u64,
@@ -107,8 +108,15 @@ impl Hand {
         Some((frame.delivery.clone(), frame.leased))
     }
 
-    /// Notes that all that was shown has left this process.
-    pub(super) fn took_all(&mut self) {
+    /// Notes that all that was shown has left this process: from now on the agent has it.
+    pub(super) fn took_all(&mut self, now: Instant) {
+        let shown = self.frames.len() - self.unshown;
+        for shown in self.frames.iter_mut().take(shown).rev().map_while(|frame| frame.shown.as_mut()) {
+            if shown.nth <= self.taken {
+                break;
+            }
+            shown.at = now;
+        }
         self.taken = self.shown;
     }
 
@@ -280,7 +288,7 @@ mod tests {
         for _ in 0..shown {
             hand.show(now).expect("one to show");
         }
-        hand.took_all();
+        hand.took_all(now);
         hand
     }
 
@@ -336,8 +344,10 @@ mod tests {
         let due = now + SETTLE_AFTER;
         assert!(hand.done(due - Duration::from_millis(1), SETTLE_AFTER).is_empty());
         assert_eq!(ids(&hand.done(due, SETTLE_AFTER)), [1]);
-        hand.took_all();
-        assert_eq!(ids(&hand.done(due, SETTLE_AFTER)), [1, 2]);
+        hand.took_all(due);
+        assert_eq!(ids(&hand.done(due, SETTLE_AFTER)), [1], "it was taken only now");
+        hand.took_all(due + SETTLE_AFTER);
+        assert_eq!(ids(&hand.done(due + SETTLE_AFTER, SETTLE_AFTER)), [1, 2]);
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Line {
         }
         if let Acks::Implied { settle_after } = self.agent.acks {
             let known = state.hand.done_at(settle_after).is_some();
-            state.hand.took_all();
+            state.hand.took_all(now);
             if !known && state.hand.done_at(settle_after).is_some() {
                 // The proxy does not know yet when the first of them is done.
                 self.work.notify_one();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use soorma_core::{PartitionKey, Position, Topic};
-use soorma_ports::{Bus, ConsumerSpec, EventLogError, ExternalAgent, GroupCommand, Kinds, Settle};
+use soorma_ports::{Acks, Bus, ConsumerSpec, EventLogError, ExternalAgent, GroupCommand, Kinds, Settle};
 use soorma_testkit::{Call, Fault, name, tenant};
 
 use super::external::{Agent, LEASE, explicit};
@@ -199,4 +199,19 @@ async fn a_stream_whose_group_can_never_be_joined_again_ends() {
     tokio::time::sleep(3 * SECOND).await;
     assert_eq!(world.log.pending(), 0);
     assert!(agent.is_ended().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_settles_begins_when_the_agent_takes_an_event() {
+    let world = World::new().await;
+    let acks = Acks::Implied { settle_after: 5 * SECOND };
+    let mut agent = world.connect(ExternalAgent { acks, ..explicit("a") }).await;
+    world.requests(0..1).await;
+    assert!(agent.within(1).await.is_some());
+    // Its connection is slow: the event lies there until the next is asked for.
+    tokio::time::sleep(20 * SECOND).await;
+    assert_eq!(agent.within(3).await, None);
+    assert_eq!(world.in_hand().await, 1);
+    assert_eq!(agent.within(3).await, None);
+    assert_eq!(world.in_hand().await, 0);
 }
