@@ -21,6 +21,7 @@ mod settle;
 mod signal;
 mod state;
 mod status;
+mod unreadable;
 
 pub(crate) use log_clock::LogClock;
 pub(crate) use state::LogState;

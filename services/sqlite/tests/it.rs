@@ -2,6 +2,7 @@
 #[cfg(test)]
 mod it {
     mod contract;
+    mod damaged;
     mod differential;
     mod full;
     mod groups;

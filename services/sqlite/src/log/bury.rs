@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, params};
 use soorma_core::{Event, TenantId, Timestamp, Topic};
 use soorma_ports::DeadLetter;
@@ -9,7 +10,8 @@ use soorma_ports::DeadLetter;
 use super::append::{Row, append};
 use super::group::parsed;
 use super::keys::closed;
-use super::read::event;
+use super::read::{envelope, event};
+use super::unreadable::stand_in;
 use crate::numbers::{position, topic, unsigned};
 use crate::writer::Tx;
 
@@ -19,7 +21,7 @@ struct Remains {
     attempts: u32,
     first_at: Option<i64>,
     key: Option<i64>,
-    envelope: Option<String>,
+    envelope: Option<Vec<u8>>,
 }
 
 /// Makes a dead letter of an event in hand, with its own copy of the event.
@@ -39,7 +41,10 @@ pub(super) fn bury(tx: &mut Tx<'_>, group: i64, at: i64, cause: &str) -> rusqlit
                 attempts: row.get(1)?,
                 first_at: row.get(2)?,
                 key: row.get(3)?,
-                envelope: row.get(4)?,
+                envelope: match row.get_ref(4)? {
+                    ValueRef::Null => None,
+                    _ => Some(envelope(row, 4)?.to_vec()),
+                },
             })
         })
         .optional()?;
@@ -67,7 +72,7 @@ pub(super) fn bury(tx: &mut Tx<'_>, group: i64, at: i64, cause: &str) -> rusqlit
         .prepare_cached(
             "INSERT INTO dead_letters(
                 tenant, id, consumer, topic, position, cause, attempts, first_at, last_at, envelope, kind
-             ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CAST(?10 AS TEXT), ?11)",
         )?
         .execute(params![
             tenant,
@@ -82,25 +87,24 @@ pub(super) fn bury(tx: &mut Tx<'_>, group: i64, at: i64, cause: &str) -> rusqlit
             envelope,
             kind
         ])?;
-    match about {
-        Ok(event) => {
-            let letter = DeadLetter {
-                id: unsigned(id),
-                group: name,
-                position: position(at),
-                cause: cause.into(),
-                attempts,
-                first_at: Timestamp::from_micros(first_at),
-                last_at: tx.wall,
-                event,
-            };
-            announce(tx, tenant, letter.announcement(&tenant_id))
-        }
+    let event = match about {
+        Ok(event) => event,
         Err(error) => {
-            tracing::error!(%error, letter = id, "event was given up that cannot be read, nothing tells of it");
-            Ok(())
+            tracing::error!(%error, letter = id, "event was given up that cannot be read");
+            stand_in(tx.connection, at, (topic, ""), tx.wall, &error)?
         }
-    }
+    };
+    let letter = DeadLetter {
+        id: unsigned(id),
+        group: name,
+        position: position(at),
+        cause: cause.into(),
+        attempts,
+        first_at: Timestamp::from_micros(first_at),
+        last_at: tx.wall,
+        event,
+    };
+    announce(tx, tenant, letter.announcement(&tenant_id))
 }
 
 fn announce(tx: &mut Tx<'_>, tenant: i64, announcement: Option<Event>) -> rusqlite::Result<()> {

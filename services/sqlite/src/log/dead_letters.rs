@@ -7,7 +7,8 @@ use soorma_ports::{DeadLetter, DeadLetterFilter};
 
 use super::group::parsed;
 use super::keys::{is_busy, key_of};
-use super::read::event;
+use super::read::{envelope, event};
+use super::unreadable::stand_in;
 use crate::error::Failure;
 use crate::numbers::{count, position, signed, topic, unsigned};
 use crate::topic_set::TopicSet;
@@ -27,7 +28,7 @@ pub(super) fn list(
         (None, None) => "",
     };
     let mut sql = format!(
-        "SELECT l.id, c.name, l.position, l.cause, l.attempts, l.first_at, l.last_at, l.envelope
+        "SELECT l.id, c.name, l.position, l.cause, l.attempts, l.first_at, l.last_at, l.envelope, l.topic, l.kind
          FROM dead_letters l {index} JOIN consumers c ON c.id = l.consumer
          WHERE l.tenant = (SELECT id FROM tenants WHERE name = ?1) AND l.id > ?2"
     );
@@ -52,16 +53,31 @@ pub(super) fn list(
     let mut rows = select.query(params_from_iter(values))?;
     let mut letters = Vec::new();
     while let Some(row) = rows.next()? {
-        let position = position(row.get(2)?);
+        let (at, last_at): (i64, _) = (row.get(2)?, Timestamp::from_micros(row.get(6)?));
+        let (id, position) = (unsigned(row.get(0)?), position(at));
+        let event = match event(position, envelope(row, 7)?) {
+            Ok(event) => event,
+            // Left out, it could not be found to be dropped.
+            Err(error) => {
+                tracing::warn!(%error, letter = id, "dead letter cannot be read, listing what is known of it");
+                stand_in(
+                    connection,
+                    at,
+                    (topic(8, row)?, row.get_ref(9)?.as_str().unwrap_or("")),
+                    last_at,
+                    &error,
+                )?
+            }
+        };
         letters.push(DeadLetter {
-            id: unsigned(row.get(0)?),
+            id,
             group: parsed(row, 1, |name| Name::new(name))?,
             position,
             cause: row.get(3)?,
             attempts: row.get(4)?,
             first_at: Timestamp::from_micros(row.get(5)?),
-            last_at: Timestamp::from_micros(row.get(6)?),
-            event: event(position, row.get_ref(7)?.as_str().map_err(rusqlite::Error::from)?)?,
+            last_at,
+            event,
         });
     }
     Ok(letters)
@@ -95,17 +111,18 @@ fn give_back(tx: &mut Tx<'_>, tenant: i64, id: u64) -> rusqlite::Result<bool> {
             "SELECT consumer, position, topic, envelope FROM dead_letters WHERE tenant = ?1 AND id = ?2",
         )?
         .query_row(params![tenant, signed(id)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, topic(2, row)?, row.get::<_, String>(3)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, topic(2, row)?, envelope(row, 3)?.to_vec()))
         })
         .optional()?;
     let Some((consumer, at, topic, envelope)) = found else { return Ok(false) };
-    let key = key_of(tx, consumer, at, &envelope);
+    // One that cannot be read has no key, and is given up again when it would be handed out.
+    let key = event(position(at), &envelope).ok().and_then(|event| key_of(tx, consumer, &event));
     let is_parked = is_busy(tx, consumer, key)?;
     let given_back = tx
         .connection
         .prepare_cached(
             "INSERT INTO deliveries(consumer, position, topic, attempt, state, due_at, set_at, envelope, key)
-             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?5, ?6, ?7) ON CONFLICT(consumer, position) DO NOTHING",
+             VALUES (?1, ?2, ?3, 0, ?4, ?5, ?5, CAST(?6 AS TEXT), ?7) ON CONFLICT(consumer, position) DO NOTHING",
         )?
         .execute(params![
             consumer,

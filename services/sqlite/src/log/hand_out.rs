@@ -1,24 +1,29 @@
 //! Handing out, in the writer's transaction: what is due again, then what is new.
 
-use rusqlite::{CachedStatement, OptionalExtension as _, params};
-use soorma_core::Topic;
-use soorma_ports::DeliveryId;
+use std::sync::Arc;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, OptionalExtension as _, Row, params};
+use soorma_core::{Event, Topic};
+use soorma_ports::{Delivery, DeliveryId};
 
 use super::bury::bury;
 use super::group::{Group, MOST_WAITING, used};
 use super::keys::{closed, is_busy, key_of};
+use super::read::{envelope, event};
+use super::unreadable::UNREADABLE;
 use crate::error::Failure;
 use crate::numbers::{count, position, size, topic};
 use crate::topic_set::TopicSet;
 use crate::writer::Tx;
 
-/// How many new events that cannot be handed out now are taken in at once, while others wait: a few milliseconds.
-const MOST_PARKED: usize = 500;
+/// How many new events that cannot be handed out are taken in at once, while others wait: a few milliseconds.
+const MOST_PASSED: usize = 500;
 
 /// What was handed out, or when there will be something.
 #[derive(Debug, Default)]
 pub(super) struct HandedOut {
-    pub(super) deliveries: Vec<(DeliveryId, String)>,
+    pub(super) deliveries: Vec<Delivery>,
     pub(super) due: Option<i64>,
     /// There may be more, which was not looked for yet: to be asked for again at once.
     pub(super) goes_on: bool,
@@ -50,8 +55,8 @@ pub(super) fn hand_out(
     let most = size(credit.min(count(max)));
     let mut handed = HandedOut::default();
     if most > 0 {
-        again(tx, round, most, &mut handed.deliveries)?;
-        handed.goes_on = fresh(tx, round, most, &mut handed.deliveries)?;
+        let left_out = again(tx, round, most, &mut handed.deliveries)?;
+        handed.goes_on = fresh(tx, round, most, &mut handed.deliveries)? || left_out;
         if !handed.deliveries.is_empty() {
             tx.state.signals.falls_due(id, round.due);
         }
@@ -94,16 +99,16 @@ fn expire(tx: &mut Tx<'_>, id: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Hands out what waits and is due.
+/// Hands out what waits and is due; says whether it left out what is damaged, so that more may be due.
 fn again(
     tx: &mut Tx<'_>,
     round: Round,
     most: usize,
-    deliveries: &mut Vec<(DeliveryId, String)>,
-) -> rusqlite::Result<()> {
+    deliveries: &mut Vec<Delivery>,
+) -> rusqlite::Result<bool> {
     let Round { group: id, wanted, due } = round;
     if tx.state.groups.get(&id).is_none_or(|group| group.waiting == 0) {
-        return Ok(());
+        return Ok(false);
     }
     // The index has all of this: what is not wanted costs little.
     let mut select = tx.connection.prepare_cached(
@@ -122,27 +127,40 @@ fn again(
     )?;
     let mut select = tx.connection.prepare_cached("SELECT envelope FROM events WHERE position = ?1")?;
     tx.state.waits_less(id, count(found.len()));
+    let mut left_out = false;
     for (at, topic) in found {
-        let (attempt, own): (u32, Option<String>) = update
-            .query_row(params![id, at, due, tx.now, tx.wall.micros()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+        let read = |row: &Row<'_>, column| Ok(event(position(at), envelope(row, column)?));
+        let (attempt, own): (u32, _) =
+            update.query_row(params![id, at, due, tx.now, tx.wall.micros()], |row| {
+                let own = if row.get_ref(1)? == ValueRef::Null { None } else { Some(read(row, 1)?) };
+                Ok((row.get(0)?, own))
             })?;
-        let envelope = match own {
-            Some(envelope) => Some(envelope),
-            None => select.query_row([at], |row| row.get(0)).optional()?,
+        let event = match own {
+            Some(event) => Some(event),
+            None => select.query_row([at], |row| read(row, 0)).optional()?,
         };
-        let Some(envelope) = envelope else {
+        let Some(event) = event else {
             // Retention keeps what is open, so this is a damage; the rest of the group's work is not held up by it.
             tracing::error!(position = at, "event of an open delivery is missing, dropping the delivery");
             drop_delivery(tx, id, at)?;
+            left_out = true;
             continue;
         };
         if let Some(group) = tx.state.groups.get_mut(&id) {
             group.in_hand += 1;
         }
-        deliveries.push((DeliveryId { topic, position: position(at), attempt }, envelope));
+        match event {
+            Ok(event) => {
+                let id = DeliveryId { topic, position: position(at), attempt };
+                deliveries.push(Delivery { id, event });
+            }
+            Err(_) => {
+                bury(tx, id, at, UNREADABLE)?;
+                left_out = true;
+            }
+        }
     }
-    Ok(())
+    Ok(left_out)
 }
 
 /// Drops a delivery that is not counted any more; the next of its key takes its place.
@@ -159,27 +177,28 @@ fn fresh(
     tx: &mut Tx<'_>,
     round: Round,
     most: usize,
-    deliveries: &mut Vec<(DeliveryId, String)>,
+    deliveries: &mut Vec<Delivery>,
 ) -> rusqlite::Result<bool> {
     let mut taking = Taking::prepare(tx)?;
-    let mut parked = 0;
+    let mut passed = 0;
     loop {
         let room = most.saturating_sub(deliveries.len());
         let is_held_up = tx.state.groups.get(&round.group).is_none_or(|group| group.waiting >= MOST_WAITING);
         if room == 0 || is_held_up {
             return Ok(false);
         }
-        if parked >= MOST_PARKED {
+        if passed >= MOST_PASSED {
             return Ok(true);
         }
         let found = look(tx, round, room)?;
         let is_all = found.len() < room;
         for (at, topic) in found {
             match taking.take(tx, round, at, topic)? {
-                Some(envelope) => {
-                    deliveries.push((DeliveryId { topic, position: position(at), attempt: 1 }, envelope));
+                Some(event) => {
+                    let id = DeliveryId { topic, position: position(at), attempt: 1 };
+                    deliveries.push(Delivery { id, event });
                 }
-                None => parked += 1,
+                None => passed += 1,
             }
         }
         if is_all {
@@ -249,17 +268,17 @@ impl<'a> Taking<'a> {
         Ok(Self { select, insert })
     }
 
-    /// Takes an event, and returns it if it can be handed out: it is parked when another of its key is dealt with, and after
-    /// a seek it may be open already.
+    /// Takes an event, and returns it if it can be handed out: it is parked when another of its key is dealt with, after a seek
+    /// it may be open already, and it is given up when it cannot be read.
     fn take(
         &mut self,
         tx: &mut Tx<'_>,
         round: Round,
         at: i64,
         topic: Topic,
-    ) -> rusqlite::Result<Option<String>> {
-        let envelope: String = self.select.query_row([at], |row| row.get(0))?;
-        let key = key_of(tx, round.group, at, &envelope);
+    ) -> rusqlite::Result<Option<Arc<Event>>> {
+        let event = self.select.query_row([at], |row| Ok(event(position(at), envelope(row, 0)?)))?.ok();
+        let key = event.as_ref().and_then(|event| key_of(tx, round.group, event));
         let is_parked = is_busy(tx, round.group, key)?;
         let (state, attempt, due, first_at) =
             if is_parked { (2, 0, tx.now, None) } else { (1, 1, round.due, Some(tx.wall.micros())) };
@@ -282,7 +301,10 @@ impl<'a> Taking<'a> {
             return Ok(None);
         }
         group.in_hand += 1;
-        Ok(Some(envelope))
+        if event.is_none() {
+            bury(tx, round.group, at, UNREADABLE)?;
+        }
+        Ok(event)
     }
 }
 

@@ -2,17 +2,15 @@
 //! seen are parked.
 
 use rusqlite::{OptionalExtension as _, params};
+use soorma_core::Event;
 
-use super::read::event;
-use crate::numbers::{position, topic};
+use crate::numbers::topic;
 use crate::writer::Tx;
 
 /// Returns the key of an event in a group that has keys.
-pub(super) fn key_of(tx: &Tx<'_>, group: i64, at: i64, envelope: &str) -> Option<i64> {
+pub(super) fn key_of(tx: &Tx<'_>, group: i64, event: &Event) -> Option<i64> {
     let key = tx.state.groups.get(&group)?.key.as_ref()?;
-    // One that cannot be read holds up no other; who it is handed to is told.
-    let event = event(position(at), envelope).ok()?;
-    key.of(&event).map(i64::from)
+    key.of(event).map(i64::from)
 }
 
 /// Whether an event of this key is being dealt with.

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use super::command::removed;
 use super::hand_out::{HandedOut, hand_out};
 use super::log_clock::LogClock;
-use super::read;
 use super::settle::settle;
 use super::signal::Signal;
 use crate::topic_set::TopicSet;
@@ -49,7 +48,7 @@ impl Drop for Parcel {
         if self.handed.deliveries.is_empty() {
             return;
         }
-        let release = |(id, _): &(DeliveryId, String)| (*id, Settle::Release { after: Duration::ZERO });
+        let release = |one: &Delivery| (one.id, Settle::Release { after: Duration::ZERO });
         let settlements: Vec<_> = self.handed.deliveries.iter().map(release).collect();
         let group = self.group;
         if !self.writer.tell(Kind::Written, move |tx| Ok(settle(tx, group, &settlements).map(|_| ())?)) {
@@ -145,10 +144,7 @@ impl Consumer for Member {
                 continue;
             }
             if !deliveries.is_empty() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                let read = |(id, envelope): (DeliveryId, String)| {
-                    Ok(Delivery { id, event: read::event(id.position, &envelope)? })
-                };
-                return deliveries.into_iter().map(read).collect();
+                return Ok(deliveries);
             }
             let due = due.and_then(|due| self.time.instant(due));
             self.wait(available.as_mut(), &mut dues, due, deadline).await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use soorma_core::{Event, Position, TenantId, Topic};
 use soorma_ports::{Bounds, Entry, EventLogError, Page, Reach};
@@ -95,11 +96,19 @@ fn of_all(connection: &Connection, topic: Topic, (after, limit): (i64, i64)) -> 
 
 fn entry(row: &Row<'_>, tenant: TenantId) -> Result<Entry, Failure> {
     let position = position(row.get(0)?);
-    let event = event(position, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let event = event(position, envelope(row, 1)?)?;
     Ok(Entry { position, tenant, event })
 }
 
-pub(super) fn event(position: Position, envelope: &str) -> Result<Arc<Event>, EventLogError> {
-    let read = serde_json::from_str(envelope);
+/// Returns an envelope as it stands in the file, where a damage may have left anything: only who parses it says what is wrong.
+pub(super) fn envelope<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => b"",
+    })
+}
+
+pub(super) fn event(position: Position, envelope: &[u8]) -> Result<Arc<Event>, EventLogError> {
+    let read = serde_json::from_slice(envelope);
     read.map(Arc::new).map_err(|error| corrupt(&format!("the event at {position}"), error))
 }

@@ -95,8 +95,8 @@ async fn dead_letters_are_found_by_their_type_and_come_again() {
     assert_eq!((letter.id, letter.event.id.as_str(), letter.cause.as_str()), (1, "e4", "no such order"));
     assert_eq!((letter.attempts, letter.group.as_str()), (3, "workers"));
     assert_eq!(world.log.dead_letters(&acme, &of("order.placed"), 0, 10).await, Ok(vec![]));
-    let damaged = world.log.dead_letter(&acme, 2).await;
-    assert!(matches!(damaged, Err(EventLogError::Corrupt(_))), "{damaged:?}");
+    let damaged = world.log.dead_letter(&acme, 2).await.unwrap().expect("it is told of");
+    assert_eq!((damaged.cause.as_str(), damaged.event.kind.as_str()), ("damaged", ""));
     assert_eq!(world.log.redrive(&acme, &[1]).await, Ok(vec![1]));
     let member = world.log.consumer(workers("acme")).await.unwrap();
     let handed = member.next(10, Duration::ZERO).await.unwrap();
