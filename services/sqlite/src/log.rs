@@ -57,6 +57,7 @@ pub struct SqliteLog {
     readers: Arc<Readers>,
     bounds: Vec<watch::Receiver<Bounds>>,
     time: LogClock,
+    clock: Arc<dyn Clock>,
     /// Closed when all threads have ended.
     ended: watch::Sender<()>,
 }
@@ -84,8 +85,9 @@ impl SqliteLog {
             LogState::open(&connection, config, &time).map_err(|error| log_error(&error))?;
         let (ended, alive) = watch::channel(());
         let readers = Arc::new(Readers::start(path, &alive)?);
-        let writer = Writer::start(Start { connection, state, time, clock, max_bytes, alive })?;
-        Ok(Arc::new(Self { writer, readers, bounds, time, ended }))
+        let writer =
+            Writer::start(Start { connection, state, time, clock: clock.clone(), max_bytes, alive })?;
+        Ok(Arc::new(Self { writer, readers, bounds, time, clock, ended }))
     }
 
     /// Closes the file after all that was accepted; what is asked afterwards is answered `Unavailable`.
@@ -169,8 +171,9 @@ impl EventLog for SqliteLog {
         after: Option<&GroupKey>,
         limit: usize,
     ) -> Result<Vec<GroupStatus>, EventLogError> {
-        let (reach, after) = (reach.clone(), after.cloned());
-        self.readers.read(move |connection| status::list(connection, &reach, after.as_ref(), limit)).await
+        let (reach, after, to_wall) = (reach.clone(), after.cloned(), self.time.to_wall(self.clock.now()));
+        let list = move |connection: &_| status::list(connection, &reach, after.as_ref(), limit, &to_wall);
+        self.readers.read(list).await
     }
 
     async fn count_groups(&self, tenant: &TenantId) -> Result<u64, EventLogError> {
@@ -179,8 +182,8 @@ impl EventLog for SqliteLog {
     }
 
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<Option<GroupStatus>, EventLogError> {
-        let (tenant, group) = (tenant.clone(), group.clone());
-        self.readers.read(move |connection| status::one(connection, &tenant, &group)).await
+        let (tenant, group, to_wall) = (tenant.clone(), group.clone(), self.time.to_wall(self.clock.now()));
+        self.readers.read(move |connection| status::one(connection, &tenant, &group, &to_wall)).await
     }
 
     async fn command(

@@ -25,6 +25,13 @@ impl LogClock {
         self.started_at.saturating_add(micros(self.started.elapsed()))
     }
 
+    /// Turns times of the log into the wall clock's, which may have been set since, or have gone on while the machine slept: what
+    /// is told of as a moment is compared with the wall clock by others.
+    pub(super) fn to_wall(self, wall: Timestamp) -> impl Fn(i64) -> Timestamp {
+        let ahead = wall.micros().saturating_sub(self.now());
+        move |at| Timestamp::from_micros(at.saturating_add(ahead))
+    }
+
     /// When it is that late, by tokio's clock; `None` when that is too far ahead to wait for.
     pub(crate) fn instant(&self, at: i64) -> Option<Instant> {
         // One more: the times in the log are cut off to microseconds, and a timer must not end before them.

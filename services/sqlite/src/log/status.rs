@@ -23,15 +23,16 @@ pub(super) fn one(
     connection: &Connection,
     tenant: &TenantId,
     group: &Name,
+    to_wall: impl Fn(i64) -> Timestamp,
 ) -> Result<Option<GroupStatus>, Failure> {
     let found = connection
         .prepare_cached(
             "SELECT c.id, t.id, t.name, c.name, c.paused, c.used_at, c.key, c.expire_after
              FROM tenants t JOIN consumers c ON c.tenant = t.id WHERE t.name = ?1 AND c.name = ?2",
         )?
-        .query_row(params![tenant.as_str(), group.as_str()], read)
+        .query_row(params![tenant.as_str(), group.as_str()], |row| read(row, &to_wall))
         .optional()?;
-    Ok(found.map(|found| status(connection, found)).transpose()?)
+    Ok(found.map(|found| status(connection, found, &to_wall)).transpose()?)
 }
 
 pub(super) fn how_many(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<u64> {
@@ -48,6 +49,7 @@ pub(super) fn list(
     reach: &Reach,
     after: Option<&GroupKey>,
     limit: usize,
+    to_wall: impl Fn(i64) -> Timestamp,
 ) -> Result<Vec<GroupStatus>, Failure> {
     let whose = match reach {
         Reach::Tenant(tenant) => Some(tenant.as_str()),
@@ -61,12 +63,13 @@ pub(super) fn list(
          WHERE (?1 IS NULL OR t.name = ?1) AND t.name >= ?2 AND (t.name, c.name) > (?2, ?3)
          ORDER BY t.name, c.name LIMIT ?4",
     )?;
-    let found = select.query_map(params![whose, tenant, group, count(limit)], read)?;
+    let found = select.query_map(params![whose, tenant, group, count(limit)], |row| read(row, &to_wall))?;
     let found: Vec<Found> = found.collect::<rusqlite::Result<_>>()?;
-    Ok(found.into_iter().map(|found| status(connection, found)).collect::<rusqlite::Result<_>>()?)
+    let statuses = found.into_iter().map(|found| status(connection, found, &to_wall));
+    Ok(statuses.collect::<rusqlite::Result<_>>()?)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
+fn read(row: &Row<'_>, to_wall: impl Fn(i64) -> Timestamp) -> rusqlite::Result<Found> {
     Ok(Found {
         id: row.get(0)?,
         tenant: row.get(1)?,
@@ -79,14 +82,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
             dead_letters: 0,
             paused: row.get(4)?,
             oldest: None,
-            used_at: Timestamp::from_micros(row.get(5)?),
+            used_at: to_wall(row.get(5)?),
             key: parsed_key(row, 6)?,
             expire_after: row.get::<_, Option<i64>>(7)?.map(|after| Duration::from_micros(unsigned(after))),
         },
     })
 }
 
-fn status(connection: &Connection, found: Found) -> rusqlite::Result<GroupStatus> {
+fn status(
+    connection: &Connection,
+    found: Found,
+    to_wall: impl Fn(i64) -> Timestamp,
+) -> rusqlite::Result<GroupStatus> {
     let Found { id, tenant, mut status } = found;
     let (in_hand, waiting) = open(connection, id)?;
     (status.in_hand, status.waiting) = (unsigned(in_hand), unsigned(waiting));
@@ -103,7 +110,7 @@ fn status(connection: &Connection, found: Found) -> rusqlite::Result<GroupStatus
         oldest = [oldest, first].into_iter().flatten().min();
         status.topics.insert(topic, GroupPlace { position: position(cursor), lag });
     }
-    status.oldest = oldest.map(Timestamp::from_micros);
+    status.oldest = oldest.map(to_wall);
     Ok(status)
 }
 

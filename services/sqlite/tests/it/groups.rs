@@ -6,7 +6,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use soorma_core::Topic;
 use soorma_ports::{
-    Consumer, ConsumerSpec, Delivery, EventLog, EventLogError, GroupCommand, GroupKey, Settle, Start,
+    Clock as _, Consumer, ConsumerSpec, Delivery, EventLog, EventLogError, GroupCommand, GroupKey, Reach,
+    Settle, Start,
 };
 use soorma_sqlite::SqliteLogConfig;
 use soorma_testkit::{event, name, tenant};
@@ -261,15 +262,47 @@ async fn who_waits_in_a_paused_group_does_not_ask_over_and_over() {
     // It is due, and not to be handed out.
     member.settle(vec![(held[0].id, Settle::Release { after: Duration::ZERO })]).await.unwrap();
     let waits = waiting(&world, vec![member]).await;
-    let used_at = async || world.log.group(&acme, &workers).await.unwrap().unwrap().used_at;
-    let before = used_at().await;
+    let connection = Connection::open(world.path()).unwrap();
+    let used_at =
+        || -> i64 { connection.query_row("SELECT used_at FROM consumers", [], |row| row.get(0)).unwrap() };
+    let before = used_at();
     world.elapse(HOUR).await;
     for _ in 0..10 {
         tokio::task::yield_now().await;
         world.log.check().await.unwrap();
     }
-    assert_eq!(used_at().await, before, "each question would be written down after an hour");
+    assert_eq!(used_at(), before, "each question would be written down after an hour");
     drop(waits);
+}
+
+#[tokio::test]
+async fn ages_are_right_after_the_wall_clock_jumped() {
+    let world = World::new(SqliteLogConfig::default());
+    let member = world.log.consumer(spec("workers")).await.unwrap();
+    let (acme, workers) = (tenant("acme"), name("workers"));
+    // As edge and command line count it.
+    let ages = async || {
+        let status = world.log.group(&acme, &workers).await.unwrap().unwrap();
+        let listed = world.log.groups(&Reach::Tenant(acme.clone()), None, 10).await.unwrap().remove(0);
+        assert!(listed.oldest.is_some());
+        let now = world.clock.now();
+        [status.oldest, listed.oldest, Some(status.used_at)].map(|at| now.since(at.unwrap()).as_secs())
+    };
+    append(&world, "p", 1).await;
+    let age = Duration::from_secs(90);
+    // It slept: tokio's clock has stood still meanwhile.
+    world.clock.jump(HOUR * 8);
+    world.elapse(age).await;
+    assert_eq!(ages().await, [90, 90, 90]);
+    world.clock.jump_back(HOUR * 20);
+    assert_eq!(ages().await, [90, 90, 90]);
+    let held = next(&member, 10).await;
+    let status = world.log.group(&acme, &workers).await.unwrap().unwrap();
+    assert!(world.clock.now().since(status.used_at) < Duration::from_secs(60), "used just now");
+    ack(&member, &held[0]).await;
+    append(&world, "q", 1).await;
+    world.elapse(age).await;
+    assert_eq!(ages().await, [90, 90, 90], "also of what came after it");
 }
 
 fn letter(cause: &str) -> Settle {
