@@ -230,6 +230,6 @@ impl EventLog for SqliteLog {
     }
 
     async fn check(&self) -> Result<(), EventLogError> {
-        self.writer.ask(Kind::Grows, |tx| tx.state.probe(tx.connection)).await
+        self.writer.ask(Kind::Grows, |tx| Ok(tx.state.probe(tx.connection)?)).await
     }
 }

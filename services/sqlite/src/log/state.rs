@@ -14,7 +14,6 @@ use super::group::{Group, MOST_WAITING};
 use super::log_clock::LogClock;
 use super::signal::Signals;
 use crate::config::SqliteLogConfig;
-use crate::error::Failure;
 use crate::numbers::{micros, position, topic};
 use crate::topic_set::TopicSet;
 
@@ -201,8 +200,8 @@ impl LogState {
 
     /// Tells those who wait.
     pub(crate) fn committed(&mut self, grows: bool, time: &LogClock) {
-        // That something without need of room was committed does not say that there is room.
-        if grows || !matches!(self.failure, Some(EventLogError::Full(_))) {
+        // That something else was committed does not say that there is room, or that the place where events go is whole.
+        if grows || !matches!(self.failure, Some(EventLogError::Full(_) | EventLogError::Corrupt(_))) {
             self.failure = None;
         }
         for (bounds, row) in self.bounds.iter().zip(self.topics.rows) {
@@ -225,17 +224,18 @@ impl LogState {
         self.failure = Some(error.clone());
     }
 
-    /// Says whether a commit would succeed; tries one if the last did not.
-    pub(crate) fn probe(&self, connection: &Connection) -> Result<(), Failure> {
-        match &self.failure {
-            None => Ok(()),
-            Some(error @ EventLogError::Corrupt(_)) => Err(error.clone().into()),
-            Some(_) => {
-                connection.execute("INSERT INTO probe(filler) VALUES (zeroblob(65536))", [])?;
-                connection.execute("DELETE FROM probe", [])?;
-                Ok(())
-            }
+    /// Fails if an append would; if the last commit failed, it does what an append does and takes it back.
+    pub(crate) fn probe(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.failure.is_some() {
+            connection.execute("INSERT INTO probe(filler) VALUES (zeroblob(65536))", [])?;
+            connection.execute("DELETE FROM probe", [])?;
+            connection.execute(
+                "INSERT INTO events(position, tenant, topic, id, appended_at, envelope) VALUES (?1, 0, 0, '', 0, '')",
+                [self.topics.last + 1],
+            )?;
+            connection.execute("DELETE FROM events WHERE position = ?1", [self.topics.last + 1])?;
         }
+        Ok(())
     }
 
     pub(super) fn appended(&mut self, tenant: i64, topic: Topic) {

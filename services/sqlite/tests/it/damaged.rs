@@ -1,11 +1,15 @@
 //! What is damaged in the file is told of, and holds up nothing else.
 
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use soorma_core::{Position, Topic};
-use soorma_ports::{Consumer, ConsumerSpec, DeadLetterFilter, Delivery, EventLog, Reach, Settle, Start};
+use soorma_ports::{
+    Consumer, ConsumerSpec, DeadLetterFilter, Delivery, EventLog, EventLogError, GroupCommand, Reach, Settle,
+    Start,
+};
 use soorma_sqlite::SqliteLogConfig;
 use soorma_testkit::{event, name, tenant};
 
@@ -132,4 +136,43 @@ async fn a_dead_letter_that_cannot_be_read_is_listed_with_what_is_known_and_can_
     assert!(cause.contains("cannot be read"), "{cause}");
     assert_eq!(world.log.discard(&acme, &[4]).await, Ok(vec![4]));
     assert_eq!(letters(&world).await, []);
+}
+
+#[tokio::test]
+async fn a_log_to_which_nothing_can_be_appended_stays_not_ready_until_something_can() {
+    let world = World::new(SqliteLogConfig::default());
+    let (member, acme) = (world.log.consumer(spec()).await.unwrap(), tenant("acme"));
+    append(&world, &["a"]).await;
+    let connection = Connection::open(world.path()).unwrap();
+    // All that was written goes to the file; and after a commit of another the writer reads it from there.
+    let set_page = |page: &[u8], at: u64| {
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(world.path()).unwrap();
+        let mut before = vec![0; page.len()];
+        file.read_exact_at(&mut before, at).unwrap();
+        file.write_all_at(page, at).unwrap();
+        connection
+            .execute_batch("BEGIN; INSERT INTO probe VALUES (x'00'); DELETE FROM probe; COMMIT")
+            .unwrap();
+        before
+    };
+    let events = "SELECT rootpage FROM sqlite_schema WHERE name = 'events'";
+    let root: u32 = connection.query_row(events, [], |row| row.get(0)).unwrap();
+    let at = u64::from(root - 1) * 4_096;
+    let before = set_page(&[0x5a; 4_096], at);
+    let corrupt = |answer: Result<(), EventLogError>| {
+        assert!(matches!(answer, Err(EventLogError::Corrupt(_))), "{answer:?}");
+    };
+    corrupt(world.log.append(&acme, vec![Arc::new(event("b", TOPIC))]).await.map(|_| ()));
+    for _ in 0..3 {
+        corrupt(world.log.check().await);
+    }
+    // That others write does not say that something can be appended.
+    world.log.command(&acme, &name("workers"), GroupCommand::Pause).await.unwrap();
+    corrupt(world.log.check().await);
+    set_page(&before, at);
+    assert_eq!(world.log.check().await, Ok(()));
+    world.log.command(&acme, &name("workers"), GroupCommand::Resume).await.unwrap();
+    append(&world, &["b"]).await;
+    assert_eq!(ids(&next(&member, 10).await), ["a", "b"], "what was tried has left nothing");
 }
