@@ -223,7 +223,8 @@ fn said(printer: Printer, what: &str, handled: Handled) -> anyhow::Result<()> {
 fn missing(ids: &[u64]) -> Error {
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     Error::not_found(format!(
-        "there is no dead letter {}, or its group has as much in hand as it may; list them with soorma dlq list",
+        "there is no dead letter {}; list them with soorma dlq list (one that is listed is not given back while its group has as much \
+         in hand as it may)",
         ids.join(", ")
     ))
 }
