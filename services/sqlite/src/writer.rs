@@ -1,8 +1,9 @@
 //! The thread that writes. It takes all work that waits, does it in one transaction, commits, and answers all.
 //!
 //! When a piece of work fails, the batch is undone and its halves are done one after the other, until the piece stands alone:
-//! it does not spoil its neighbours, and they cost nothing when nothing fails. When the commit fails, nothing stays and
-//! all are answered with the error.
+//! it does not spoil its neighbours, and they cost nothing when nothing fails. One for which there is no room is known and
+//! refused at once, since in a full store there are many. When the commit fails, nothing stays and all are answered with the
+//! error.
 
 mod batch;
 mod work;
@@ -29,7 +30,7 @@ const WAITING: usize = 4_096;
 /// What a piece of work asks of the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Takes room for good: synced, and refused when the file has its largest size.
+    /// Takes room for good: synced, and refused when the file has its largest size. It changes nothing of any group.
     Grows,
     /// Synced to the disk before it is answered.
     Synced,

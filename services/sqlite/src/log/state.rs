@@ -33,6 +33,8 @@ pub(crate) struct LogState {
     bounds: Vec<watch::Sender<Bounds>>,
     /// What SQLite counts up when another process has written to the file; `None` when it is to be read again.
     data_version: Option<i64>,
+    /// Whether the ends of the topics are to be read again.
+    has_undone_growth: bool,
     pub(super) next_retention: i64,
     /// Why the last commit failed, until one succeeds.
     failure: Option<EventLogError>,
@@ -104,6 +106,7 @@ impl LogState {
             appended: BTreeSet::new(),
             bounds,
             data_version: None,
+            has_undone_growth: false,
             next_retention: now,
             failure: None,
         };
@@ -123,6 +126,12 @@ impl LogState {
         self.data_version = None;
     }
 
+    /// The same where nothing of groups was changed: there may be many, and in a full store this happens with each append.
+    pub(crate) fn undo_growth(&mut self) {
+        self.tenants.clear();
+        self.has_undone_growth = true;
+    }
+
     /// Reads from the file what is not known for sure; called in the transaction.
     pub(crate) fn refresh(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
@@ -131,7 +140,10 @@ impl LogState {
             self.load_groups(connection, now)?;
             // Last: what was read in half is read again.
             self.data_version = Some(version);
+        } else if self.has_undone_growth {
+            self.load_topics(connection)?;
         }
+        self.has_undone_growth = false;
         Ok(())
     }
 
@@ -222,6 +234,11 @@ impl LogState {
             self.next_retention = i64::MIN;
         }
         self.failure = Some(error.clone());
+    }
+
+    /// Whether there was no room for the last that needed some.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self.failure, Some(EventLogError::Full(_)))
     }
 
     /// Fails if an append would; if the last commit failed, it does what an append does and takes it back.

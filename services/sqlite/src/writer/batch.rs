@@ -29,11 +29,13 @@ struct Limits {
     settling: i64,
 }
 
+type Works = Vec<Box<dyn Work>>;
+
 /// Where a batch stopped.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Stage {
-    /// In one of its parts: the others may succeed without it.
-    Work,
+    /// In that one of its pieces: the others may succeed without it.
+    Work(usize),
     /// In what is common to all of them.
     Commit,
 }
@@ -62,21 +64,16 @@ impl Committer {
         Ok(Self { connection, state, time, clock, limits, is_synced: true, is_limited: false })
     }
 
-    /// Does the work and answers it. What fails is found by halving.
-    pub(super) fn carry_out(&mut self, mut works: Vec<Box<dyn Work>>) {
+    /// Does the work and answers it.
+    pub(super) fn carry_out(&mut self, mut works: Works) {
         works.retain(|work| work.kind() != Kind::HandOut || !work.is_abandoned());
         self.retain();
-        let mut parts = vec![works];
+        // In a store that is full what grows is likely to fail, and would take the others along.
+        let mut parts = if self.state.is_full() { by_growth(works) } else { vec![works] };
         while let Some(mut part) = parts.pop() {
             match self.attempt(&mut part) {
                 Ok(()) => part.into_iter().for_each(|work| work.answer()),
-                Err(Stopped { error, at: Stage::Work }) if part.len() > 1 => {
-                    tracing::debug!(%error, count = part.len(), "batch failed, trying its halves");
-                    let later = part.split_off(part.len() / 2);
-                    // The earlier half is taken first, so that all stays in the order in which it was asked.
-                    parts.extend([later, part]);
-                }
-                Err(Stopped { error, .. }) => refuse(part, &error),
+                Err(stopped) => parts.extend(what_is_left(part, stopped)),
             }
         }
     }
@@ -86,7 +83,7 @@ impl Committer {
             return Ok(());
         }
         self.state.begin();
-        let grows = works.iter().any(|work| work.kind() == Kind::Grows);
+        let grows = works.iter().any(grows_by);
         let synced = grows || works.iter().any(|work| work.kind() == Kind::Synced);
         let mut stage = Stage::Commit;
         match self.set_up(synced, grows).and_then(|()| self.transact(works, &mut stage)) {
@@ -99,12 +96,14 @@ impl Committer {
             }
             Err(error) => {
                 self.roll_back();
-                self.state.undo();
+                if works.iter().all(grows_by) {
+                    self.state.undo_growth();
+                } else {
+                    self.state.undo();
+                }
                 let error = log_error(&error);
                 self.state.failed(&error);
-                // A commit for which there is no room may succeed with less in it; a disk that fails, fails for all.
-                let at = if matches!(error, EventLogError::Full(_)) { Stage::Work } else { stage };
-                Err(Stopped { error, at })
+                Err(Stopped { error, at: stage })
             }
         }
     }
@@ -128,8 +127,8 @@ impl Committer {
         let now = self.time.now();
         state.refresh(connection, now)?;
         let mut tx = Tx { connection, state, now, wall: self.clock.now() };
-        *stage = Stage::Work;
-        for work in works {
+        for (nth, work) in works.iter_mut().enumerate() {
+            *stage = Stage::Work(nth);
             work.run(&mut tx)?;
         }
         *stage = Stage::Commit;
@@ -200,7 +199,49 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-fn refuse(works: Vec<Box<dyn Work>>, error: &EventLogError) {
+/// What is to be tried again of a part that was undone, the last of it first; the rest is refused.
+fn what_is_left(mut part: Works, Stopped { error, at }: Stopped) -> Vec<Works> {
+    let is_full = matches!(error, EventLogError::Full(_));
+    tracing::debug!(%error, count = part.len(), "batch failed, trying what is left of it");
+    match at {
+        _ if is_full && part.iter().any(grows_by) && !part.iter().all(grows_by) => by_growth(part),
+        Stage::Work(nth) if is_full => {
+            // Beside those that were asked for before it there is no room for it, and alone it would find no more. Those behind it
+            // are still tried, since they may be smaller.
+            let mut failed = part.split_off(nth);
+            let behind = failed.split_off(failed.len().min(1));
+            refuse(failed, &error);
+            vec![behind, part]
+        }
+        // A commit for which there is no room may succeed with less in it; a disk that fails, fails for all.
+        Stage::Commit if !is_full => {
+            refuse(part, &error);
+            Vec::new()
+        }
+        Stage::Work(_) | Stage::Commit if part.len() > 1 => {
+            let later = part.split_off(part.len() / 2);
+            // The earlier half is taken first, so that all stays in the order in which it was asked.
+            vec![later, part]
+        }
+        Stage::Work(_) | Stage::Commit => {
+            refuse(part, &error);
+            Vec::new()
+        }
+    }
+}
+
+/// Sets what takes room for good apart from the rest, which comes first: it may give room back, and what it may use is more.
+fn by_growth(works: Works) -> Vec<Works> {
+    let (growing, others) = works.into_iter().partition(grows_by);
+    vec![growing, others]
+}
+
+#[expect(clippy::borrowed_box, reason = "it is used on what iterators over boxes give")]
+fn grows_by(work: &Box<dyn Work>) -> bool {
+    work.kind() == Kind::Grows
+}
+
+fn refuse(works: Works, error: &EventLogError) {
     for mut work in works {
         work.refuse(error.clone());
         work.answer();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use soorma_core::{Data, Event, Position, Topic};
-use soorma_ports::{ConsumerSpec, EventLog, EventLogError, Reach, Settle, Start};
+use soorma_ports::{ConsumerSpec, Delivery, EventLog, EventLogError, Reach, Settle, Start};
 use soorma_sqlite::{SqliteLog, SqliteLogConfig};
 use soorma_testkit::{event, name, tenant};
 use tokio::task::JoinSet;
@@ -163,4 +163,72 @@ async fn it_works_again_when_it_may_grow() {
         Position(u64::try_from(answered.len() + 1).unwrap())
     );
     assert_eq!(world.log.check().await, Ok(()));
+}
+
+/// Sends so many appends that do not fit that they stand in one batch with what the others ask; returns what those were answered.
+async fn in_one_batch<T: Send + 'static>(
+    world: &World,
+    count: usize,
+    others: Vec<impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let meanwhile = Connection::open(world.path()).unwrap();
+    meanwhile.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut tasks = JoinSet::new();
+    for other in others {
+        tasks.spawn(other);
+    }
+    let mut appends = JoinSet::new();
+    for nth in 0..count {
+        let log = world.log.clone();
+        let batch = vec![large_event(&format!("refused-{nth}"))];
+        appends.spawn(async move { log.append(&tenant("acme"), batch).await });
+    }
+    tokio::task::yield_now().await;
+    meanwhile.execute_batch("ROLLBACK").unwrap();
+    for answer in appends.join_all().await {
+        assert!(matches!(answer, Err(EventLogError::Full(_))), "{answer:?}");
+    }
+    tasks.join_all().await
+}
+
+#[tokio::test]
+async fn what_is_asked_beside_appends_that_do_not_fit_is_done() {
+    let world = World::new(small());
+    let member = world.log.consumer(spec()).await.unwrap();
+    let mut answered = fill(&world.log, large_event).await;
+    let held = member.next(10, Duration::ZERO).await.unwrap();
+    let mut head = world.log.bounds(TOPIC).await.unwrap().head;
+    // The first of it finds out that the store is full, the second knows it.
+    for (nth, held) in held.iter().enumerate().take(2) {
+        let (member, id) = (member.clone(), held.id);
+        let group = async move {
+            let next = member.next(1, Duration::ZERO).await.unwrap();
+            assert_eq!(member.settle(vec![(id, Settle::Ack)]).await, Ok(vec![true]));
+            next.into_iter().map(|delivery: Delivery| delivery.event.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(in_one_batch(&world, 20, vec![group]).await, [[answered[10 + nth].clone()]]);
+        // One that is small may fit where large ones did not.
+        let event = Arc::new(event(&format!("small-{nth}"), TOPIC));
+        let log = world.log.clone();
+        let append = async move { log.append(&tenant("acme"), vec![event]).await.unwrap()[0].position };
+        head = Position(head.0 + 1);
+        assert_eq!(in_one_batch(&world, 20, vec![append]).await, [head], "no place was given to others");
+        answered.push(format!("small-{nth}"));
+        assert_eq!(read(&world.log).await, answered);
+    }
+    let world = world.reopen().await;
+    assert_eq!(read(&world.log).await, answered);
+}
+
+#[tokio::test]
+async fn what_is_known_of_groups_is_not_read_anew_for_appends_that_do_not_fit() {
+    let world = World::new(small());
+    let spec = ConsumerSpec { expire_after: Some(Duration::from_secs(400)), ..spec() };
+    let _member = world.log.consumer(spec).await.unwrap();
+    fill(&world.log, large_event).await;
+    world.elapse(Duration::from_secs(100)).await;
+    in_one_batch(&world, 20, Vec::<std::future::Ready<()>>::new()).await;
+    world.elapse(Duration::from_secs(310)).await;
+    // Who reads a group anew has to take it for used as late as it can have been.
+    assert_eq!(world.log.expire_groups().await.unwrap().len(), 1);
 }
