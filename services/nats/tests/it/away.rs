@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use soorma_core::{Position, Topic};
 use soorma_nats::{Credentials, DialledLog, Durability, NatsLog, NatsLogConfig};
-use soorma_ports::{ConsumerSpec, EventLog, EventLogError, Reach, Settle, Start};
+use soorma_ports::{EventLog, EventLogError, Reach, Settle};
 use soorma_testkit::servers::NatsServer;
-use soorma_testkit::{TestClock, event, name, tenant};
+use soorma_testkit::{TestClock, event, tenant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::world::{World, config, prefix};
+use super::world::{World, config, prefix, workers};
 
 const TOPIC: Topic = Topic::ActionRequests;
 /// Longer than anything here takes that does not wait for an answer which never comes.
@@ -27,20 +27,6 @@ fn of(server: &NatsServer) -> NatsLogConfig {
         prefix: prefix(),
         answer_within: LONG,
         ..config()
-    }
-}
-
-fn spec() -> ConsumerSpec {
-    ConsumerSpec {
-        tenant: tenant("acme"),
-        group: name("workers"),
-        topics: [TOPIC].into(),
-        start: Start::Earliest,
-        ack_within: Duration::from_secs(3_600),
-        max_attempts: 3,
-        max_unsettled: 10,
-        key: None,
-        expire_after: None,
     }
 }
 
@@ -65,7 +51,7 @@ async fn a_server_that_comes_later_is_found_by_the_same_log() {
         log.check().await.unwrap_err(),
         log.append(&acme, vec![event("a", TOPIC).into()]).await.unwrap_err(),
         log.read(&Reach::Platform, TOPIC, Position(0), 1).await.unwrap_err(),
-        log.consumer(spec()).await.unwrap_err(),
+        log.consumer(workers(TOPIC)).await.unwrap_err(),
         log.follow(TOPIC, Position(0)).await.unwrap_err(),
     ] {
         let said = said(answer);
@@ -82,7 +68,7 @@ async fn a_server_that_comes_later_is_found_by_the_same_log() {
     };
     timeout(LONG, there).await.unwrap();
     log.append(&acme, vec![event("a", TOPIC).into()]).await.unwrap();
-    let member = log.consumer(spec()).await.unwrap();
+    let member = log.consumer(workers(TOPIC)).await.unwrap();
     let handed = member.next(1, Duration::ZERO).await.unwrap();
     assert_eq!(member.settle(vec![(handed[0].id, Settle::Ack)]).await, Ok(vec![true]));
     assert!(tasks.try_join_next().is_none(), "it stays in the tree");
@@ -234,7 +220,7 @@ async fn a_server_that_hangs_is_waited_for_no_longer_than_said() {
             ..of(&server)
         };
         let log = NatsLog::open(&hasty, Arc::new(TestClock::new())).await.unwrap();
-        let member = log.consumer(spec()).await.unwrap();
+        let member = log.consumer(workers(TOPIC)).await.unwrap();
         server.pause();
         let acme = tenant("acme");
         let started = Instant::now();

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use soorma_core::{Position, Topic};
 use soorma_nats::{Credentials, NatsLog, NatsLogConfig};
-use soorma_ports::{ConsumerSpec, EventLog, EventLogError, Reach, Start};
+use soorma_ports::{EventLog, EventLogError, Reach};
 use soorma_testkit::servers::NatsServer;
-use soorma_testkit::{TestClock, event, name, tenant};
+use soorma_testkit::{TestClock, event, tenant};
 
-use super::world::{config, prefix};
+use super::world::{config, prefix, workers};
 
 const TOPIC: Topic = Topic::PlanEvents;
 
@@ -131,18 +131,7 @@ async fn while_the_server_is_away_all_is_unavailable_and_then_it_goes_on() {
     let hasty = NatsLogConfig { answer_within: Duration::from_secs(1), ..of(&server, Credentials::None) };
     let log = open(&hasty).await.unwrap();
     let acme = tenant("acme");
-    let spec = ConsumerSpec {
-        tenant: acme.clone(),
-        group: name("workers"),
-        topics: [TOPIC].into(),
-        start: Start::Earliest,
-        ack_within: Duration::from_secs(3_600),
-        max_attempts: 3,
-        max_unsettled: 10,
-        key: None,
-        expire_after: None,
-    };
-    let member = log.consumer(spec).await.unwrap();
+    let member = log.consumer(workers(TOPIC)).await.unwrap();
     let mut follower = log.follow(TOPIC, Position(0)).await.unwrap();
     log.append(&acme, vec![Arc::new(event("a", TOPIC))]).await.unwrap();
     assert_eq!(follower.next().await.unwrap()[0].event.id.as_str(), "a");

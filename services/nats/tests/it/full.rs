@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use soorma_core::{Position, Topic};
 use soorma_nats::{Durability, NatsLogConfig};
-use soorma_ports::{ConsumerSpec, EventLog, EventLogError, Reach, Settle, Start};
+use soorma_ports::{EventLog, EventLogError, Reach, Settle};
 use soorma_testkit::servers::NatsServer;
-use soorma_testkit::{event, name, tenant};
+use soorma_testkit::{event, tenant};
 
-use super::world::{World, config};
+use super::world::{World, config, workers};
 
 const FULL: Topic = Topic::BusinessFacts;
 const TOPIC: Topic = Topic::TaskEvents;
@@ -19,18 +19,7 @@ async fn without_room(durability: Durability) {
     let servers = vec![server.url().to_owned()];
     let world = World::new(NatsLogConfig { servers, durability, ..config() }).await;
     let acme = tenant("acme");
-    let spec = ConsumerSpec {
-        tenant: acme.clone(),
-        group: name("workers"),
-        topics: [TOPIC].into(),
-        start: Start::Earliest,
-        ack_within: Duration::from_secs(3_600),
-        max_attempts: 3,
-        max_unsettled: 10,
-        key: None,
-        expire_after: None,
-    };
-    let member = world.log.consumer(spec).await.unwrap();
+    let member = world.log.consumer(workers(TOPIC)).await.unwrap();
     world.log.append(&acme, vec![event("a", TOPIC).into()]).await.unwrap();
     let in_hand = member.next(1, Duration::ZERO).await.unwrap();
 

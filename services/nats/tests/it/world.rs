@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_nats::jetstream;
 use soorma_core::Topic;
 use soorma_nats::{NatsLog, NatsLogConfig};
-use soorma_testkit::TestClock;
+use soorma_ports::{ConsumerSpec, Start};
 use soorma_testkit::servers::NatsServer;
+use soorma_testkit::{TestClock, name, tenant};
 
 pub(super) struct World {
     pub(super) clock: Arc<TestClock>,
@@ -33,6 +34,17 @@ pub(super) fn config() -> NatsLogConfig {
         // Longer than time is moved while something is on its way.
         answer_within: Duration::from_secs(60),
         ..NatsLogConfig::default()
+    }
+}
+
+/// The group `workers` of `acme`, from the beginning of a topic; what it has in hand stays so for as long as a test takes.
+pub(super) fn workers(topic: Topic) -> ConsumerSpec {
+    ConsumerSpec {
+        start: Start::Earliest,
+        ack_within: Duration::from_secs(3_600),
+        max_attempts: 3,
+        max_unsettled: 10,
+        ..ConsumerSpec::new(tenant("acme"), name("workers"), [topic])
     }
 }
 
