@@ -1,0 +1,3 @@
+//! The registry: who is here, what they can do, what events mean.
+
+pub mod schema;
