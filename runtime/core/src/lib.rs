@@ -1,9 +1,11 @@
-//! The words of Soorma: ids, topics, the event envelope, positions, error codes, the tree's rows.
+//! The words of Soorma: ids, topics, the event envelope, positions, agents, definitions, error codes, the tree's rows.
 //!
 //! Nothing here does I/O or reads a clock: what needs the time or randomness takes it as an argument.
 #![deny(missing_docs)]
 
+mod agent;
 mod data;
+mod definition;
 mod error;
 mod event;
 mod excerpt;
@@ -16,7 +18,11 @@ mod timestamp;
 mod topic;
 mod tree;
 
+pub use agent::{
+    AgentKind, AgentRecord, AgentStatus, Capability, EventRef, UnknownAgentKind, UnknownAgentStatus,
+};
 pub use data::{Data, DataError, MAX_DEPTH};
+pub use definition::{EventDefinition, InvalidVersion, PayloadSchema, SchemaVersion};
 pub use error::{Error, ErrorCode};
 pub use event::{Event, EventDraft, FieldError, Json};
 pub use id::{EventId, InvalidName, Name};

@@ -6,14 +6,17 @@
 mod bus;
 mod clock;
 mod dead_letter;
+mod directory;
 mod entropy;
 mod event_log;
 mod external;
 mod group;
+mod registry_store;
 
 pub use bus::{Bus, Live, Subscriber, Subscription};
 pub use clock::Clock;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
+pub use directory::{AgentPage, AgentQuery, Directory, PayloadCheck, Registered, Said};
 pub use entropy::{Entropy, new_event_id};
 pub use event_log::{Appended, Bounds, Entry, EventLog, EventLogError, Follower, Page, Reach};
 pub use external::{
@@ -22,4 +25,8 @@ pub use external::{
 pub use group::{
     Consumer, ConsumerSpec, Delivery, DeliveryId, GroupCommand, GroupKey, GroupPlace, GroupStatus, Settle,
     Start,
+};
+pub use registry_store::{
+    Refused, RegistryAct, RegistryChange, RegistryPage, RegistryRow, RegistryStore, RegistryStoreError,
+    RegistryWrite, Standing, Written,
 };

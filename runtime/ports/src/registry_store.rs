@@ -1,0 +1,229 @@
+//! Where the registry is kept.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use soorma_core::{
+    AgentRecord, AgentStatus, Error, EventDefinition, Name, PayloadSchema, TenantId, Timestamp,
+};
+
+/// Agents, event definitions and schemas of all tenants, and the one sequence of their changes.
+///
+/// A store is the truth and answers no questions about it: who wants to know what is registered follows [`changes`](Self::changes)
+/// from the beginning and keeps what it needs in memory. Several processes may stand on one store.
+///
+/// # Contract
+/// 1. **Durable when answered.** What [`write`](Self::write) answered is in the store and stays there when the process is killed at that
+///    moment. What a kill interrupts is there wholly or not at all.
+/// 2. **Each for itself.** The writes of one call are carried out in their order and each sees those before it. One that is refused
+///    leaves nothing behind and undoes none of the others. When the call itself fails, what became of its writes may be unknown;
+///    to send all but schemas again does no harm.
+/// 3. **An agent** that is put is made, or replaces all that was said of the agent of that id; it has the given status and was heard at the
+///    given time. The answer says whether it was made. It keeps the time at which it was first registered until it is removed.
+/// 4. **Heard.** A sign of life moves the time at which an agent was heard forward, never back, and changes its status when it brings one.
+///    For an agent that is not there it is [`Refused::NotFound`].
+/// 5. **Removed**, an agent is gone, and put again it is made anew. A removal with `unless_heard_after` is refused as
+///    [`Refused::Conflict`] when the agent was heard after that time. An agent that is not there is [`Refused::NotFound`].
+/// 6. **An event definition** that is put is made, or replaces what was said, all but its topic: the first topic stays (CONTRACT 2.7).
+/// 7. **A schema** is put once: the same name and version again is [`Refused::AlreadyExists`], and the first content stays.
+/// 8. **Walls.** The same id, name or version in another tenant is another agent, definition or schema; no write of a tenant changes or
+///    finds anything of another.
+/// 9. **Revisions.** What a write changed has a revision, greater than that of every write that was answered before it was sent.
+///    Who has seen the changes up to a revision has seen all that is at or below it, whatever other processes write at the same time: none appears there later.
+/// 10. **Changes** after a revision are each row's state as it is now, once, in the order of revisions, at most as many as asked for;
+///     the page says up to which revision it goes. After 0 it is all that there is, without what was removed.
+/// 11. **What is not news is not repeated.** Where only a sign of life came after the revision that is asked for, the change is
+///     [`RegistryRow::Heard`] and does not repeat the record.
+/// 12. **Waiting.** [`changed`](Self::changed) returns soon (within a second) after something was written past a revision, by this process or another; it
+///     may return for nothing. Dropping it loses nothing.
+/// 13. **Forgotten.** That an agent was removed is told until [`forget`](Self::forget) passes it. A revision other than 0 that lies before something
+///     forgotten is [`RegistryStoreError::Gone`]: who follows begins anew from 0.
+/// 14. **Kept as said.** What is read back equals what was written: texts, the order and the digits of schemas.
+#[async_trait]
+pub trait RegistryStore: Send + Sync + std::fmt::Debug + 'static {
+    /// Carries out writes, in one transaction; an answer for each, in order (clauses 1 to 9).
+    async fn write(
+        &self,
+        writes: Vec<RegistryWrite>,
+    ) -> Result<Vec<Result<Written, Refused>>, RegistryStoreError>;
+
+    /// Returns what changed after a revision (clauses 9 to 11, 13).
+    async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError>;
+
+    /// Waits until something may have been written after a revision (clause 12).
+    async fn changed(&self, after: u64) -> Result<(), RegistryStoreError>;
+
+    /// Forgets that agents were removed before a time; returns how many (clause 13).
+    async fn forget(&self, removed_before: Timestamp) -> Result<u64, RegistryStoreError>;
+
+    /// Says whether the store can take a write now.
+    async fn check(&self) -> Result<(), RegistryStoreError>;
+}
+
+/// One thing to write, and whose it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryWrite {
+    /// Whose.
+    pub tenant: TenantId,
+    /// When: the time that is written down.
+    pub at: Timestamp,
+    /// What.
+    pub what: RegistryAct,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RegistryAct {
+    /// An agent registers (clause 3). It was heard at the time of the write.
+    PutAgent {
+        /// What it says of itself.
+        agent: AgentRecord,
+        /// How it is.
+        standing: Standing,
+    },
+    /// An agent gave a sign of life (clause 4).
+    Hear {
+        /// Which.
+        agent: Name,
+        /// How it is, where it says so.
+        standing: Option<Standing>,
+    },
+    /// An agent is no more (clause 5).
+    RemoveAgent {
+        /// Which.
+        agent: Name,
+        /// Not if it was heard after this.
+        unless_heard_after: Option<Timestamp>,
+    },
+    /// What an event means (clause 6).
+    PutEvent(EventDefinition),
+    /// A schema (clause 7); its `created_at` is replaced by the time of the write.
+    PutSchema(PayloadSchema),
+}
+
+/// How an agent is, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// How; never [`AgentStatus::Expired`], which is for who reads to find out.
+    pub status: AgentStatus,
+    /// Why, where there is something to say.
+    pub reason: Option<String>,
+}
+
+impl Standing {
+    /// Ready, which needs no reason.
+    pub const READY: Self = Self { status: AgentStatus::Ready, reason: None };
+}
+
+/// That something was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// The revision that the row has now.
+    pub revision: u64,
+    /// Whether there was nothing before.
+    pub made: bool,
+}
+
+/// Why one write was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such agent.
+    #[error("there is no such agent")]
+    NotFound,
+    /// There is such a schema.
+    #[error("there is such a schema")]
+    AlreadyExists,
+    /// The agent was heard in the meantime.
+    #[error("the agent was heard in the meantime")]
+    Conflict,
+}
+
+/// Some of the changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryPage {
+    /// The changes.
+    pub changes: Vec<RegistryChange>,
+    /// Up to which revision they go: ask on after this. Not below what was asked after.
+    pub upto: u64,
+    /// Whether there are more at this moment.
+    pub more: bool,
+}
+
+/// One row, as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryChange {
+    /// Its revision.
+    pub revision: u64,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What it is.
+    pub row: RegistryRow,
+}
+
+/// What a row is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RegistryRow {
+    /// An agent.
+    Agent {
+        /// What it says of itself.
+        agent: Box<AgentRecord>,
+        /// How it is.
+        standing: Standing,
+        /// When it registered first.
+        registered_at: Timestamp,
+        /// When it was last heard.
+        heard_at: Timestamp,
+    },
+    /// A sign of life of an agent whose record is the same as before (clause 11).
+    Heard {
+        /// Which.
+        agent: Name,
+        /// How it is.
+        standing: Standing,
+        /// When it was last heard.
+        heard_at: Timestamp,
+    },
+    /// An agent that was removed.
+    Removed {
+        /// Which.
+        agent: Name,
+    },
+    /// An event definition.
+    Event(Box<EventDefinition>),
+    /// A schema.
+    Schema(Box<PayloadSchema>),
+}
+
+/// Why the store did not do as it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryStoreError {
+    /// What happened after this revision was forgotten in part: begin anew from 0.
+    #[error("changes after revision {0} are not all known any more")]
+    Gone(u64),
+    /// The request cannot be carried out as it is.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store has no room; nothing was written.
+    #[error("the registry has no room: {0}. Free some space; nothing that was accepted is lost")]
+    Full(String),
+    /// The store is away; whether something was written may be unknown.
+    #[error("the registry is not available: {0}")]
+    Unavailable(String),
+    /// The store holds something it should not.
+    #[error("the registry is damaged: {0}")]
+    Corrupt(String),
+}
+
+impl From<RegistryStoreError> for Error {
+    fn from(error: RegistryStoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            RegistryStoreError::Invalid(_) => Self::invalid(message),
+            RegistryStoreError::Full(_) => Self::unavailable(message).retry_after(Duration::from_secs(5)),
+            RegistryStoreError::Unavailable(_) => {
+                Self::unavailable(message).retry_after(Duration::from_secs(1))
+            }
+            RegistryStoreError::Gone(_) | RegistryStoreError::Corrupt(_) => Self::internal(message),
+        }
+    }
+}
