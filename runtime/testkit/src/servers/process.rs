@@ -4,29 +4,44 @@
 //! and the shell kills the server and removes its folder.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// `$1` is the folder, in which a file `*.ports` appears when the server listens, at first without its content; the rest is the
-/// server's command.
+/// `$1` is the folder, `$2` what says a line and succeeds when the server listens, `$3` the signal by which it ends when we have
+/// ended; the rest is the server's command.
 const WATCHDOG: &str = r#"
 trap '' INT HUP TERM
-folder=$1
-shift
+folder=$1 ready=$2 last=$3
+shift 3
 "$@" >>"$folder/output" 2>&1 &
 server=$!
 echo "$server"
-until grep -q '}' "$folder"/*.ports 2>/dev/null; do
+until said=$(eval "$ready" 2>/dev/null); do
     kill -0 "$server" 2>/dev/null || { cat "$folder/output" >&2; exit 1; }
     sleep 0.01
 done
-cat "$folder"/*.ports
-echo
+echo "$said"
 read -r word
-kill -9 "$server" 2>/dev/null
+kill "$last" "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 if [ "$word" = keep ]; then rm -f "$folder"/*.ports; else rm -rf "$folder"; fi
 "#;
+
+/// What is to be started, and how.
+#[derive(Debug)]
+pub(super) struct Launch<'a> {
+    /// The folder of the server; it goes when the server ends with us.
+    pub(super) folder: &'a Path,
+    pub(super) program: &'a Path,
+    pub(super) arguments: &'a [String],
+    /// A command of the shell that says a line and succeeds when the server listens; it knows `$folder` and `$server`.
+    pub(super) ready: &'a str,
+    /// The signal by which it ends when we have ended.
+    pub(super) last: &'a str,
+    /// Whose process it is, where not ours.
+    pub(super) user: Option<u32>,
+}
 
 /// A running server.
 #[derive(Debug)]
@@ -35,27 +50,25 @@ pub(super) struct Process {
     /// Closed, it ends the server; what is written to it before says that the folder stays.
     alive: Option<ChildStdin>,
     pid: String,
-    /// What the file of ports says.
-    pub(super) ports: String,
+    /// What was said when it listened.
+    pub(super) said: String,
 }
 
 impl Process {
-    /// Starts a server and waits until it says where it listens.
-    pub(super) fn start(folder: &Path, program: &Path, arguments: &[String]) -> Self {
-        let mut shell = Command::new("sh")
-            .args(["-c", WATCHDOG, "watchdog"])
-            .arg(folder)
-            .arg(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a shell starts");
+    /// Starts a server and waits until it listens.
+    pub(super) fn start(launch: &Launch<'_>) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", WATCHDOG, "watchdog"]).arg(launch.folder).args([launch.ready, launch.last]);
+        shell.arg(launch.program).args(launch.arguments).current_dir(launch.folder);
+        if let Some(user) = launch.user {
+            shell.uid(user).gid(user);
+        }
+        let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell starts");
         let alive = shell.stdin.take();
         let mut lines = BufReader::new(shell.stdout.take().expect("its output is a pipe")).lines();
         let mut line = || lines.next().expect("the server has ended; what it said stands above").unwrap();
-        let (pid, ports) = (line(), line());
-        Self { shell, alive, pid, ports }
+        let (pid, said) = (line(), line());
+        Self { shell, alive, pid, said }
     }
 
     /// Ends the server as `kill -9` does, and waits until it is gone.
@@ -63,9 +76,23 @@ impl Process {
         self.end();
     }
 
-    /// Sends the server a signal.
+    /// Ends the server in its own way, and waits until it is gone.
+    pub(super) fn stop(mut self) {
+        // What is paused hears no other signal.
+        self.signal("-CONT");
+        drop(self.alive.take());
+        drop(self.shell.wait());
+    }
+
+    /// Sends the server and the processes that it has started a signal.
     pub(super) fn signal(&self, signal: &str) {
-        drop(Command::new("kill").args([signal, &self.pid]).stderr(Stdio::null()).status());
+        let pid = &self.pid;
+        // Where there is no such file, what it has started ends with it by itself.
+        let started = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let started = started.unwrap_or_default();
+        let mut kill = Command::new("kill");
+        kill.args([signal, pid]).args(started.split_whitespace());
+        drop(kill.stderr(Stdio::null()).status());
     }
 
     fn end(&mut self) {
