@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use soorma_core::{Event, InvalidName, Name, TenantId, Topic};
+use soorma_core::{AgentKind, Event, InvalidName, Name, TenantId, Topic};
 use soorma_ports::{ConsumerSpec, Start};
 
+use crate::capability::CapabilitySpec;
 use crate::ctx::Ctx;
 use crate::handler::{Fault, Handler, Style};
 use crate::limits::{Instances, Limits};
@@ -23,6 +24,16 @@ pub struct Agent {
     pub(crate) instances: Instances,
     pub(crate) limits: Limits,
     pub(crate) handlers: Arc<BTreeMap<(Topic, String), Handler>>,
+    pub(crate) about: About,
+}
+
+/// What the registry is told of it beyond what it handles.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    pub(crate) kind: AgentKind,
+    pub(crate) description: String,
+    pub(crate) version: Option<String>,
+    pub(crate) capabilities: Vec<CapabilitySpec>,
 }
 
 impl std::fmt::Debug for Agent {
@@ -36,7 +47,7 @@ impl std::fmt::Debug for Agent {
 }
 
 impl Agent {
-    fn new(name: &str) -> Result<Self, InvalidName> {
+    fn new(name: &str, kind: AgentKind) -> Result<Self, InvalidName> {
         Ok(Self {
             name: Name::new(name)?,
             tenant: TenantId::default(),
@@ -44,6 +55,7 @@ impl Agent {
             instances: Instances::Pool(8),
             limits: Limits::default(),
             handlers: Arc::default(),
+            about: About { kind, description: String::new(), version: None, capabilities: Vec::new() },
         })
     }
 
@@ -88,13 +100,34 @@ macro_rules! settings {
             /// # Errors
             /// When the name is blank, longer than 255 bytes, or has control characters.
             pub fn new(name: &str) -> Result<Self, InvalidName> {
-                Ok(Self(Agent::new(name)?))
+                Ok(Self(Agent::new(name, AgentKind::$kind)?))
             }
 
             /// Says whose agent it is; the default tenant's where nothing is said.
             #[must_use]
             pub fn tenant(mut self, tenant: TenantId) -> Self {
                 self.0.tenant = tenant;
+                self
+            }
+
+            /// Says what it is for, in a sentence or two: people and models choose by it.
+            #[must_use]
+            pub fn description(mut self, text: impl Into<String>) -> Self {
+                self.0.about.description = text.into();
+                self
+            }
+
+            /// Says which version it is, at most 40 bytes.
+            #[must_use]
+            pub fn version(mut self, version: impl Into<String>) -> Self {
+                self.0.about.version = Some(version.into());
+                self
+            }
+
+            /// Says what it can do, with the types of the events. What it handles and does not say so is listed by the event's type alone.
+            #[must_use]
+            pub fn can(mut self, capability: CapabilitySpec) -> Self {
+                self.0.about.capabilities.push(capability);
                 self
             }
 

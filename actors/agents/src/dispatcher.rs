@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use soorma_core::retry_after;
+use soorma_core::{AgentStatus, retry_after};
 use soorma_ports::{Consumer, Delivery, DeliveryId, EventLogError, Settle};
 use soorma_supervise::{Addr, Failure, Fatal, SupervisorHandle, TaskCx};
 use tokio::sync::Mutex;
@@ -68,6 +68,7 @@ impl Desk {
             futures_util::future::join_all(self.supervisor.ids().iter().map(|id| self.supervisor.remove(id)))
                 .await;
         }
+        self.of.registrar.note(&self.of.id, AgentStatus::Ready, None);
         // Each incarnation has a billion seats of its own.
         let first = self.next_seat.fetch_add(1 << 30, std::sync::atomic::Ordering::Relaxed);
         let now = Instant::now();
@@ -187,6 +188,9 @@ impl Dispatcher {
                 self.in_hand.remove(&id);
                 let verdict = match &result {
                     lease::Result::Done | lease::Result::Fault(Fault::Failed(_) | Fault::Reject(_)) => {
+                        if self.breaker.until().is_some() {
+                            self.of.registrar.note(&self.of.id, AgentStatus::Ready, None);
+                        }
                         self.breaker.succeeded();
                         Verdict::GoOn
                     }
@@ -213,6 +217,8 @@ impl Dispatcher {
                             ?pause,
                             "too many failures in a row; the agent pauses"
                         );
+                        let reason = format!("too many failures in a row; it pauses for {pause:?}");
+                        self.of.registrar.note(&self.of.id, AgentStatus::Degraded, Some(reason));
                     }
                     Verdict::GiveUp => {
                         let tries = limits.breaker.tries;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use soorma_core::{Error, ErrorCode, TenantId};
-use soorma_ports::{Bus, Clock};
+use soorma_core::{AgentStatus, Error, ErrorCode, TenantId};
+use soorma_ports::{Bus, Clock, Directory};
 use soorma_supervise::{
-    Backoff, ChildSpec, Intensity, Sharded, Shutdown, StartError, Strategy, SupervisorSpec,
+    Backoff, ChildSpec, Intensity, Observer, Sharded, Shutdown, StartError, Strategy, SupervisorSpec,
 };
 use tokio::sync::{Mutex, mpsc};
 
@@ -17,6 +17,7 @@ use crate::external::{External, MAX_CONNECTIONS};
 use crate::instance::Common;
 use crate::limits::Instances;
 use crate::pool::instance;
+use crate::registrar::{DEREGISTER_WITHIN, Registrar};
 
 /// What agents need of the node.
 #[derive(Debug, Clone)]
@@ -25,6 +26,12 @@ pub struct Runtime {
     pub bus: Arc<dyn Bus>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Where hosted agents are registered; nowhere where there is none.
+    pub directory: Option<Arc<dyn Directory>>,
+    /// What sets the agents of this node apart from those of the same name on others; empty where there is one node.
+    pub node: String,
+    /// How often the registry hears that hosted agents live: well within their lease.
+    pub heartbeat_every: Duration,
 }
 
 /// The agents of a node: those that it hosts, and, by [`ExternalAgents`](soorma_ports::ExternalAgents), those that are connected to it.
@@ -33,6 +40,7 @@ pub struct Agents {
     pub(crate) hosted: Sharded,
     pub(crate) external: External,
     pub(crate) runtime: Runtime,
+    registrar: Arc<Registrar>,
     hosting: Arc<Mutex<()>>,
 }
 
@@ -47,13 +55,22 @@ impl Agents {
             Sharded::new("hosted", Intensity::new(100, Duration::from_secs(10)), MAX_AGENTS);
         let (external, proxies) =
             Sharded::new("external", Intensity::new(100, Duration::from_secs(10)), MAX_CONNECTIONS);
+        let registrar =
+            Registrar::new(runtime.directory.clone(), runtime.node.clone(), runtime.heartbeat_every);
+        let registered = Arc::clone(&registrar);
         let branch = SupervisorSpec::new("agents", Strategy::OneForOne)
             .intensity(Intensity::new(100, Duration::from_secs(10)))
             .backoff(Backoff::NONE)
+            // Started before the agents, it stops after them: they are registered while they work.
+            .child(
+                ChildSpec::task("registrar", move |cx| Arc::clone(&registered).run(cx))
+                    .shutdown(Shutdown::Stop(DEREGISTER_WITHIN + Duration::from_secs(1)))
+                    .backoff(Backoff::default()),
+            )
             .child(hosted.backoff(Backoff::NONE))
             .child(external.backoff(Backoff::NONE));
         let external = External::new(proxies);
-        (branch.into(), Self { hosted: sharded, external, runtime, hosting: Arc::default() })
+        (branch.into(), Self { hosted: sharded, external, runtime, registrar, hosting: Arc::default() })
     }
 
     /// Hosts an agent: what is published after this returns, it gets.
@@ -76,9 +93,14 @@ impl Agents {
         if self.hosted.contains(&child_id(&agent)) {
             return Err(exists());
         }
+        let card = self.registrar.card(&agent)?;
         // The group is there before the agent is: its dispatcher joins it in its own time.
         self.runtime.bus.join(agent.group()).await?;
-        self.hosted.start(supervisor(agent, self.runtime.clone()).quarantine()).await.map_err(|error| {
+        self.registrar.enter(&agent, card);
+        let id = child_id(&agent);
+        let spec = supervisor(agent, self.runtime.clone(), Arc::clone(&self.registrar));
+        self.hosted.start(spec.quarantine()).await.map_err(|error| {
+            self.registrar.leave(&id);
             match error {
                 StartError::Exists => exists(),
                 StartError::Full => Error::new(
@@ -89,9 +111,25 @@ impl Agents {
         })
     }
 
+    /// Hears of what happens to children of the tree, and tells the registry how agents are. Must hear of all.
+    pub fn observer(&self) -> Observer {
+        self.registrar.observer()
+    }
+
+    /// Says in the registry that the agents of this node finish what they have in hand and take no more.
+    pub fn draining(&self) {
+        self.registrar.draining();
+    }
+
     /// Stops an agent when it has finished what it has in hand; returns whether it was there. Its group stays in the log.
     pub async fn stop(&self, agent: &Agent) -> bool {
-        self.hosted.remove(&child_id(agent)).await
+        let id = child_id(agent);
+        self.registrar.note(&id, AgentStatus::Draining, None);
+        let was_there = self.hosted.remove(&id).await;
+        if was_there {
+            self.registrar.leave(&id);
+        }
+        was_there
     }
 
     /// Lets an agent out of quarantine; returns whether it was in it.
@@ -106,7 +144,7 @@ pub(crate) fn name_in(name: &str, tenant: &TenantId) -> String {
     if *tenant == TenantId::default() { shown } else { format!("{shown}@{}", escape(tenant.as_str())) }
 }
 
-fn child_id(agent: &Agent) -> String {
+pub(crate) fn child_id(agent: &Agent) -> String {
     name_in(agent.name(), &agent.tenant)
 }
 
@@ -127,11 +165,12 @@ pub fn agent_of(child_id: &str) -> Option<(TenantId, String)> {
 }
 
 /// An agent's branch: instances, and after them the dispatcher, which is lost with them.
-fn supervisor(agent: Agent, runtime: Runtime) -> ChildSpec {
+fn supervisor(agent: Agent, runtime: Runtime, registrar: Arc<Registrar>) -> ChildSpec {
     let id = child_id(&agent);
     let limits = agent.limits.clone();
     let (words, heard) = mpsc::unbounded_channel();
-    let common = Arc::new(Common { name: agent.name().into(), agent, runtime, words });
+    let common =
+        Arc::new(Common { name: agent.name().into(), id: id.clone(), agent, runtime, registrar, words });
     let mut instances = SupervisorSpec::dynamic("instances").intensity(limits.crashes).backoff(Backoff::NONE);
     let mut addrs = Vec::new();
     if let Instances::Pool(n) = common.agent.instances {

@@ -16,6 +16,7 @@ use crate::ctx::Ctx;
 use crate::handler::{Fault, Handler};
 use crate::host::Runtime;
 use crate::lease::{self, Lease, Seat, Word};
+use crate::registrar::Registrar;
 use crate::reply::reply;
 
 /// What every instance of an agent has.
@@ -23,7 +24,10 @@ use crate::reply::reply;
 pub(crate) struct Common {
     pub(crate) agent: Agent,
     pub(crate) name: Arc<str>,
+    /// Its id in the tree.
+    pub(crate) id: String,
     pub(crate) runtime: Runtime,
+    pub(crate) registrar: Arc<Registrar>,
     pub(crate) words: UnboundedSender<Word>,
 }
 

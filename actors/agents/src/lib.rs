@@ -14,6 +14,7 @@
 
 mod agent;
 mod breaker;
+mod capability;
 mod ctx;
 mod dispatcher;
 mod emission;
@@ -24,9 +25,11 @@ mod instance;
 mod lease;
 mod limits;
 mod pool;
+mod registrar;
 mod reply;
 
 pub use agent::{Agent, Tool, Worker};
+pub use capability::CapabilitySpec;
 pub use ctx::Ctx;
 pub use emission::Emission;
 pub use handler::Fault;

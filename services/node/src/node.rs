@@ -90,7 +90,13 @@ impl Node {
         let backends = Backends::open(&config, &clock).await?;
         let bus = EventBus::new(backends.log(), bus_config(&config));
         let ready = Arc::new(AtomicBool::new(false));
-        let (branch, agents) = Agents::new(Runtime { bus: Arc::clone(&bus) as _, clock: Arc::clone(&clock) });
+        let (branch, agents) = Agents::new(Runtime {
+            bus: Arc::clone(&bus) as _,
+            clock: Arc::clone(&clock),
+            directory: None,
+            node: String::new(),
+            heartbeat_every: Duration::from_secs(60),
+        });
         let (observer, announcer) =
             Announcer::new(Arc::clone(&bus) as _, Arc::clone(&clock), Arc::clone(&entropy));
         let mut spec = SupervisorSpec::new("root", Strategy::RestForOne).intensity(ROOT);

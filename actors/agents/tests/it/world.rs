@@ -24,7 +24,13 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
         let log = FaultyLog::new(MemoryLog::new(Arc::clone(&clock)));
         let bus = EventBus::new(log.clone(), Config::default());
-        let (branch, agents) = Agents::new(Runtime { bus: bus.clone(), clock });
+        let (branch, agents) = Agents::new(Runtime {
+            bus: bus.clone(),
+            clock,
+            directory: None,
+            node: String::new(),
+            heartbeat_every: Duration::from_secs(60),
+        });
         let spec = SupervisorSpec::new("root", Strategy::OneForOne)
             .intensity(Intensity::new(0, Duration::from_secs(1)));
         let root = Root::start(spec.child(branch)).await.unwrap();

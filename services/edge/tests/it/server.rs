@@ -67,7 +67,13 @@ impl Server {
         let is_ready = ready.clone();
         let broken = Arc::new(AtomicBool::new(false));
         let is_broken = broken.clone();
-        let (branch, agents) = Agents::new(Runtime { bus: bus.clone() as _, clock: clock.clone() });
+        let (branch, agents) = Agents::new(Runtime {
+        bus: bus.clone() as _,
+        clock: clock.clone(),
+        directory: None,
+        node: String::new(),
+        heartbeat_every: Duration::from_secs(60),
+    });
         let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(branch);
         let root = Root::start(spec).await.expect("a tree");
         let edge = Edge {
