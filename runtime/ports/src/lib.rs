@@ -3,9 +3,11 @@
 //! Whoever implements a port runs the suite of that port in `soorma-testkit`, which has a case for each clause.
 #![deny(missing_docs)]
 
+mod authenticator;
 mod bus;
 mod clock;
 mod dead_letter;
+mod description;
 mod directory;
 mod entropy;
 mod event_log;
@@ -13,10 +15,12 @@ mod external;
 mod group;
 mod registry_store;
 
+pub use authenticator::{AuthError, Authenticator, Principal, PrincipalKind, UnknownKind};
 pub use bus::{Bus, Live, Subscriber, Subscription};
 pub use clock::Clock;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
-pub use directory::{AgentPage, AgentQuery, Directory, PayloadCheck, Registered, Said};
+pub use description::{Described, DescribedCapability, DescribedField, Description};
+pub use directory::{AgentPage, AgentQuery, Directory, PayloadCheck, Registered, Said, Tally};
 pub use entropy::{Entropy, new_event_id};
 pub use event_log::{Appended, Bounds, Entry, EventLog, EventLogError, Follower, Page, Reach};
 pub use external::{
