@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::{
-    ByteSize, Durability, LogFormat, RetainOf, Servers, Value, any, at_least, between, if_given, log_filter,
-    prefix,
+    ByteSize, Durability, LogFormat, Payloads, PayloadsOf, RetainOf, Servers, Value, any, at_least, between,
+    if_given, log_filter, node_name, postgres_url, prefix, sql_name,
 };
 
 /// What is known of a key.
@@ -94,6 +94,8 @@ config! {
         [data] PathBuf = "./.soorma".into(), any;
         /// How long requests and streams have to finish when the node is told to stop.
         [drain_within] Duration = secs(10), any;
+        /// What sets this node apart from others of one platform: the agents that it hosts are registered as agent@name. Empty where there is one node.
+        [name] String = String::new(), node_name;
     }
     /// HTTP and its streams.
     edge: Edge {
@@ -134,6 +136,36 @@ config! {
         [group_idle] Duration = secs(7 * 86_400), at_least(secs(60));
         /// How many groups one tenant has.
         [max_groups_per_tenant] u32 = 10_000, at_least(1);
+    }
+    /// Who is here, what they can do, and what events mean.
+    registry: Registry {
+        /// How long an agent counts as alive after it was last heard.
+        [lease] Duration = secs(300), between(secs(1), secs(30 * 86_400));
+        /// How often agents are looked through for those that were not heard of for that long.
+        [sweep_every] Duration = secs(60), between(100 * MS, secs(86_400));
+        /// How long after that an agent is forgotten; until then it comes back when it is heard.
+        [forget_after] Duration = secs(86_400), at_least(secs(1));
+        /// How many agents one tenant has.
+        [max_agents_per_tenant] u32 = 100_000, between(1, 10_000_000);
+        /// What becomes of an event whose payload does not fit the schema that its definition names: off, warn or enforce.
+        [payloads] Payloads = Payloads::Warn, any;
+        /// The same for tenants that differ: tenant=off, with commas between them.
+        [payloads_of] PayloadsOf = PayloadsOf::default(), any;
+    }
+    /// The registry on Postgres, in place of the file in the data folder.
+    postgres: Postgres {
+        /// The address of the database, such as postgres://user:password@host/database; none keeps the registry in the data folder.
+        secret [url] String = String::new(), postgres_url;
+        /// The same database by its owner, who makes the tables; that of url where it is none.
+        secret [owner_url] String = String::new(), postgres_url;
+        /// The schema in which the tables stand.
+        [schema] String = "soorma".to_owned(), sql_name;
+        /// The role that the node works as; it owns nothing.
+        [role] String = "soorma_node".to_owned(), sql_name;
+        /// How many connections are open at most.
+        [max_connections] u32 = 8, between(2, 1_000);
+        /// How long an answer of the database is waited for.
+        [answer_within] Duration = secs(10), between(100 * MS, secs(300));
     }
     /// How much of the past the event log keeps.
     log: Log {

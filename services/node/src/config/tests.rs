@@ -41,6 +41,7 @@ fn nothing_given_is_the_defaults() {
         [
             "node.data=./.soorma",
             "node.drain_within=10s",
+            "node.name=",
             "edge.listen=127.0.0.1:8080",
             "edge.max_body_bytes=1MiB",
             "edge.max_batch_bytes=8MiB",
@@ -58,6 +59,18 @@ fn nothing_given_is_the_defaults() {
             "bus.max_attempts=5",
             "bus.group_idle=7d",
             "bus.max_groups_per_tenant=10000",
+            "registry.lease=5m",
+            "registry.sweep_every=1m",
+            "registry.forget_after=1d",
+            "registry.max_agents_per_tenant=100000",
+            "registry.payloads=warn",
+            "registry.payloads_of=",
+            "postgres.url=",
+            "postgres.owner_url=",
+            "postgres.schema=soorma",
+            "postgres.role=soorma_node",
+            "postgres.max_connections=8",
+            "postgres.answer_within=10s",
             "log.retain_for=7d",
             "log.retain_events=1000000",
             "log.max_bytes=none",
@@ -115,6 +128,10 @@ fn good_values_are_read_and_shown_in_their_shortest_form() {
         ("nats.servers", "none", "none"),
         ("nats.tls_required", "true", "true"),
         ("nats.durability", "synced", "synced"),
+        ("node.name", "eu-1.a", "eu-1.a"),
+        ("registry.payloads", "enforce", "enforce"),
+        ("registry.payloads_of", " pt_b = off , pt_a=warn,", "pt_a=warn,pt_b=off"),
+        ("postgres.schema", "_agents2", "_agents2"),
     ] {
         let loaded = load(flag(path, text)).unwrap_or_else(|e| panic!("{path} = {text}: {e:?}"));
         assert_eq!(row(&loaded, path), (value.to_owned(), "command line".to_owned()), "{path} = {text}");
@@ -175,6 +192,22 @@ fn bad_values_are_refused_with_what_to_write_instead() {
         ),
         ("nats.prefix", "a.b", "is no prefix; write 1 to 64 letters, digits, hyphens and underscores"),
         ("nats.durability", "fsync", "is no durability; write acknowledged or synced"),
+        (
+            "node.name",
+            "a b",
+            "is no name of a node; write at most 64 letters, digits, dots, hyphens and underscores",
+        ),
+        ("registry.payloads", "loud", "is no way to treat payloads; write off, warn or enforce"),
+        (
+            "registry.payloads_of",
+            "pt_a",
+            "has 'pt_a'; write tenant=off, warn or enforce, such as pt_shop=enforce,pt_lab=off",
+        ),
+        (
+            "postgres.role",
+            "pg_me",
+            "is no name in SQL; write 1 to 63 small letters, digits and underscores, no digit first, and not pg_",
+        ),
         ("nats.tls_required", "yes", "is neither true nor false; write true or false"),
         ("nats.replicas", "6", "is too large; write at most 5"),
         (
@@ -284,10 +317,10 @@ fn unknown_keys_get_the_nearest_one_or_what_there_is() {
         ("edge.ack_within", "did you mean bus.ack_within?"),
         ("server.listen", "did you mean edge.listen?"),
         ("heartbeat", "did you mean edge.heartbeat?"),
-        ("node", "its keys are data, drain_within"),
-        ("node.colour_of_the_door", "the keys of node are data, drain_within"),
-        ("postgres.url", "the sections are node, edge, bus, log, nats, telemetry"),
-        ("", "the sections are node, edge, bus, log, nats, telemetry"),
+        ("node", "its keys are data, drain_within, name"),
+        ("node.colour_of_the_door", "the keys of node are data, drain_within, name"),
+        ("colour.of_the_door", "the sections are node, edge, bus, registry, postgres, log, nats, telemetry"),
+        ("", "the sections are node, edge, bus, registry, postgres, log, nats, telemetry"),
     ] {
         let errors = load(flag(path, "1")).unwrap_err();
         assert_eq!(errors.len(), 1);
@@ -338,9 +371,10 @@ fn secrets_are_masked() {
     assert_eq!(shown(true, String::new()), "", "that there is none is no secret");
     assert_eq!(shown(false, "30s".into()), "30s");
     let secret: Vec<_> = KEYS.iter().filter(|key| key.secret).map(|key| key.path).collect();
-    assert_eq!(secret, ["nats.password", "nats.token"]);
+    assert_eq!(secret, ["postgres.url", "postgres.owner_url", "nats.password", "nats.token"]);
     for key in secret {
-        let loaded = load(flag(key, "hunter2")).unwrap();
+        let value = if key.ends_with("url") { "postgres://ada:hunter2@host" } else { "hunter2" };
+        let loaded = load(flag(key, value)).unwrap();
         assert_eq!(row(&loaded, key).0, "********");
     }
 }

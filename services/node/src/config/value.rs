@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use soorma_core::Topic;
+use soorma_core::{TenantId, Topic};
 
 /// A type that a key may have. What [`show`](Self::show) writes, [`parse`](Self::parse) reads.
 pub(super) trait Value: Sized {
@@ -52,6 +52,21 @@ pub enum Durability {
     /// It is synced to the disk, by a server that syncs before it answers; publishes share a sync.
     Synced,
 }
+
+/// What becomes of an event whose payload does not fit its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payloads {
+    /// It is not looked at.
+    Off,
+    /// It is published, and the log says so.
+    Warn,
+    /// It is refused.
+    Enforce,
+}
+
+/// The same for tenants that differ.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PayloadsOf(pub BTreeMap<TenantId, Payloads>);
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -271,6 +286,50 @@ impl Value for Durability {
     }
 }
 
+impl Value for Payloads {
+    const EXAMPLE: &'static str = "off, warn or enforce";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            "warn" => Ok(Self::Warn),
+            "enforce" => Ok(Self::Enforce),
+            _ => Err(format!("is no way to treat payloads; write {}", Self::EXAMPLE)),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Off => "off",
+            Self::Warn => "warn",
+            Self::Enforce => "enforce",
+        }
+        .to_owned()
+    }
+}
+
+impl Value for PayloadsOf {
+    const EXAMPLE: &'static str = "tenant=off, warn or enforce, such as pt_shop=enforce,pt_lab=off";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut tenants = BTreeMap::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let wrong = || format!("has '{part}'; write {}", Self::EXAMPLE);
+            let (tenant, payloads) = part.rsplit_once('=').ok_or_else(wrong)?;
+            let tenant = TenantId::new(tenant).map_err(|_| wrong())?;
+            if tenants.insert(tenant, Payloads::parse(payloads.trim())?).is_some() {
+                return Err(wrong());
+            }
+        }
+        Ok(Self(tenants))
+    }
+
+    fn show(&self) -> String {
+        let parts = self.0.iter().map(|(tenant, payloads)| format!("{tenant}={}", payloads.show()));
+        parts.collect::<Vec<_>>().join(",")
+    }
+}
+
 impl Value for LogFormat {
     const EXAMPLE: &'static str = "text or json";
 
@@ -335,6 +394,40 @@ pub(super) fn prefix(prefix: &String) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(legal) {
         return Err("is no prefix; write 1 to 64 letters, digits, hyphens and underscores".to_owned());
+    }
+    Ok(())
+}
+
+/// Takes what an agent's id may end with.
+#[expect(clippy::ptr_arg, reason = "a check takes the value as it is kept")]
+pub(super) fn node_name(name: &String) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.len() > 64 || !name.bytes().all(legal) {
+        return Err("is no name of a node; write at most 64 letters, digits, dots, hyphens and underscores"
+            .to_owned());
+    }
+    Ok(())
+}
+
+/// Takes nothing, or the address of a database. The value is not repeated: it may hold a password.
+#[expect(clippy::ptr_arg, reason = "a check takes the value as it is kept")]
+pub(super) fn postgres_url(url: &String) -> Result<(), String> {
+    let host = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+    if !url.is_empty() && host.is_none_or(str::is_empty) {
+        return Err(
+            "is no address of a database; write postgres://user:password@host:5432/database".to_owned()
+        );
+    }
+    Ok(())
+}
+
+/// Takes what needs no quotes in SQL.
+#[expect(clippy::ptr_arg, reason = "a check takes the value as it is kept")]
+pub(super) fn sql_name(name: &String) -> Result<(), String> {
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if !first || name.len() > 63 || !name.bytes().all(legal) || name.starts_with("pg_") {
+        return Err("is no name in SQL; write 1 to 63 small letters, digits and underscores, no digit first, and not pg_".to_owned());
     }
     Ok(())
 }
