@@ -101,13 +101,13 @@ impl Brood {
         self.specs().by_key.len()
     }
 
-    /// The first children, at most `limit`, and how many there are.
-    pub(crate) fn first(&self, limit: usize) -> (Vec<Arc<dyn Child>>, usize) {
+    /// The first children that are to be shown, at most `limit`, and how many those are.
+    pub(crate) fn first(&self, limit: usize, seen: &dyn Fn(&str) -> bool) -> (Vec<Arc<dyn Child>>, usize) {
         let specs = self.specs();
-        (
-            specs.by_key.values().take(limit).map(|listed| Arc::clone(&listed.spec.child)).collect(),
-            specs.by_key.len(),
-        )
+        let mut shown = specs.by_key.values().filter(|listed| seen(&listed.spec.policy.id));
+        let first: Vec<_> = shown.by_ref().take(limit).map(|listed| Arc::clone(&listed.spec.child)).collect();
+        let all = first.len() + shown.count();
+        (first, all)
     }
 
     pub(crate) fn child(&self, id: &str) -> Option<Arc<dyn Child>> {

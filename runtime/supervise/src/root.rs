@@ -10,7 +10,7 @@ use crate::handle::SupervisorHandle;
 use crate::lifecycle::Observer;
 use crate::spec::{Child, SupervisorSpec};
 use crate::supervisor::{Env, Outcome, SupervisorChild};
-use crate::tree;
+use crate::tree::{self, View};
 
 /// The root gave up: a failure came up all levels, or it was killed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +107,14 @@ impl Root {
 
     /// Returns the tree as it is now, down to a depth (0: the root alone), at most `limit` children of each.
     pub fn tree_to(&self, depth: usize, limit: usize) -> TreeNode {
-        tree::show(&self.child, depth, limit, Instant::now())
+        self.tree_of(depth, limit, &|_| true)
+    }
+
+    /// As [`tree_to`](Self::tree_to), of those alone that are to be seen, by their path below the root: the others are as if they were not
+    /// there, also in the counts.
+    pub fn tree_of(&self, depth: usize, limit: usize, seen: &dyn Fn(&[Arc<str>]) -> bool) -> TreeNode {
+        let view = View { limit, seen, now: Instant::now() };
+        tree::show(&self.child, depth, &view, &mut Vec::new())
     }
 
     /// Returns a handle on the root's own children.

@@ -1,13 +1,25 @@
 //! The tree as it is now, read without asking anybody: a supervisor in a storm of restarts answers late, a lock does not.
 
+use std::sync::Arc;
+
 use soorma_core::{ChildState, TreeNode};
 use tokio::time::Instant;
 
 use crate::slot::Kind;
 use crate::spec::Child;
 
-/// Shows a child and, down to a depth, what stands below it, at most `limit` children each.
-pub(crate) fn show(child: &dyn Child, depth: usize, limit: usize, now: Instant) -> TreeNode {
+/// How much is shown.
+pub(crate) struct View<'a> {
+    /// How many children of each.
+    pub(crate) limit: usize,
+    /// Which of them, by their path below the root; the others are as if they were not there.
+    pub(crate) seen: &'a dyn Fn(&[Arc<str>]) -> bool,
+    pub(crate) now: Instant,
+}
+
+/// Shows a child and, down to a depth, what stands below it. `path` is the child's own; it is left as it was.
+pub(crate) fn show(child: &dyn Child, depth: usize, view: &View<'_>, path: &mut Vec<Arc<str>>) -> TreeNode {
+    let now = view.now;
     let life = child.info().life();
     let (waiting, credit) = child.depth_and_credit();
     let mut node = TreeNode {
@@ -37,9 +49,14 @@ pub(crate) fn show(child: &dyn Child, depth: usize, limit: usize, now: Instant) 
         more: 0,
     };
     if let Some(brood) = child.brood() {
-        let (children, all) = brood.first(if depth == 0 { 0 } else { limit });
+        let below = |id: &str| (view.seen)(&[path.as_slice(), &[id.into()]].concat());
+        let (children, all) = brood.first(if depth == 0 { 0 } else { view.limit }, &below);
         node.more = u64::try_from(all - children.len()).unwrap_or(u64::MAX);
-        node.children = children.iter().map(|child| show(child.as_ref(), depth - 1, limit, now)).collect();
+        for child in children {
+            path.push(Arc::clone(&child.info().id));
+            node.children.push(show(child.as_ref(), depth - 1, view, path));
+            path.pop();
+        }
     }
     node
 }

@@ -47,6 +47,27 @@ async fn the_tree_is_cut_at_a_depth_and_a_number_and_says_what_it_left_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_tree_that_is_not_for_all_to_see_the_rest_is_not_even_counted() {
+    let diary = Diary::default();
+    let mut low = patient("low", Strategy::OneForOne);
+    for name in ["a", "b", "c", "d"] {
+        low = low.child(probe(name, &diary).0);
+    }
+    let high = patient("high", Strategy::OneForOne).child(probe("a", &diary).0);
+    let root = patient("root", Strategy::OneForOne).child(low.into()).child(high.into());
+    let root = Root::start(root).await.unwrap();
+    let tree = root.tree_of(9, 2, &|path| match path {
+        [branch] => &**branch == "low",
+        [_, leaf] => ["b", "c", "d"].contains(&&**leaf),
+        _ => false,
+    });
+    assert_eq!((tree.children.len(), tree.more), (1, 0));
+    let low = find(&tree, "low");
+    let shown: Vec<_> = low.children.iter().map(|child| child.id.as_str()).collect();
+    assert_eq!((shown.as_slice(), low.more), (["b", "c"].as_slice(), 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_tree_shows_who_waits_for_an_earlier_sibling() {
     let diary = Diary::default();
     let (a, _a) = probe_that("a", &diary, Start::Slow(Duration::from_secs(5)));
