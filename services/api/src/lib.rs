@@ -9,6 +9,7 @@ mod events;
 mod groups;
 mod health;
 mod problem;
+pub mod registry;
 pub mod routes;
 mod tree;
 

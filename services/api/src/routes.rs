@@ -28,6 +28,26 @@ pub const DEAD_LETTER: &str = "/v1/dead-letters/{id}";
 pub const REDRIVE: &str = "/v1/dead-letters/redrive";
 /// Drops dead letters (`POST`).
 pub const DISCARD: &str = "/v1/dead-letters/discard";
+/// Registers an agent (`POST`), and lists them (`GET`).
+pub const AGENTS: &str = "/v1/agents";
+/// Lists agents that are there to be asked (`GET`).
+pub const DISCOVER: &str = "/v1/agents/discover";
+/// Shows one agent (`GET`), and removes it (`DELETE`).
+pub const AGENT: &str = "/v1/agents/{id}";
+/// Renews an agent's lease (`PUT`, `POST`).
+pub const HEARTBEAT: &str = "/v1/agents/{id}/heartbeat";
+/// Says what an event means (`POST`), and lists what was said (`GET`).
+pub const EVENTS: &str = "/v1/events";
+/// Shows what one event means (`GET`).
+pub const EVENT: &str = "/v1/events/{name}";
+/// Registers a schema (`POST`), and lists them (`GET`).
+pub const SCHEMAS: &str = "/v1/schemas";
+/// Shows the version of a schema that was registered last (`GET`).
+pub const SCHEMA: &str = "/v1/schemas/{name}";
+/// Lists all versions of a schema (`GET`).
+pub const SCHEMA_VERSIONS: &str = "/v1/schemas/{name}/versions";
+/// Shows one version of a schema (`GET`).
+pub const SCHEMA_VERSION: &str = "/v1/schemas/{name}/versions/{version}";
 /// Shows the supervision tree (`GET`).
 pub const TREE: &str = "/v1/runtime/tree";
 /// Says how the node is (`GET`).
