@@ -14,8 +14,8 @@ mod tests;
 use std::path::PathBuf;
 
 pub use error::{ConfigError, Source};
-pub use keys::{Bus, Config, Edge, Log, Nats, Node, Postgres, Registry, Telemetry};
-pub use value::{ByteSize, Durability, LogFormat, Payloads, PayloadsOf, RetainOf, Servers};
+pub use keys::{Bus, Config, Edge, Log, Models, Nats, Node, Postgres, Registry, Telemetry};
+pub use value::{ByteSize, Durability, EmbedderKind, LogFormat, Payloads, PayloadsOf, RetainOf, Servers};
 
 use error::nearest;
 use keys::{KEYS, Key, SECTIONS};

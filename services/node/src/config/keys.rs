@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::{
-    ByteSize, Durability, LogFormat, Payloads, PayloadsOf, RetainOf, Servers, Value, any, at_least, between,
-    if_given, log_filter, node_name, postgres_url, prefix, sql_name,
+    ByteSize, Durability, EmbedderKind, LogFormat, Payloads, PayloadsOf, RetainOf, Servers, Value, any,
+    at_least, between, http_url, if_given, log_filter, node_name, postgres_url, prefix, sql_name,
 };
 
 /// What is known of a key.
@@ -206,6 +206,21 @@ config! {
         [answer_within] Duration = secs(10), between(100 * MS, secs(300));
         /// How many bytes of each topic are kept; none is no bound.
         [retain_bytes] Option<ByteSize> = None, if_given(at_least(ByteSize(MIB)));
+    }
+    /// Models: what turns texts into vectors, so that what is alike can be found.
+    models: Models {
+        /// Who does it: hashing, which is here and finds shared words and spellings, not meaning; openai, an endpoint of that kind; or none.
+        [embedder] Option<EmbedderKind> = None, any;
+        /// The base address of the endpoint, such as https://api.openai.com/v1; texts are sent there.
+        [embedder_url] String = String::new(), http_url;
+        /// The key that the endpoint asks for; empty for none.
+        secret [embedder_key] String = String::new(), any;
+        /// The endpoint's model, such as text-embedding-3-small. Vectors of one model are kept under its name: give another model another name.
+        [embedder_model] String = String::new(), any;
+        /// How many numbers a vector of that model has, such as 1536.
+        [embedder_dimensions] Option<u32> = None, if_given(between(1, 16_000));
+        /// Whether the endpoint is asked to shorten its vectors to that many, which few models can.
+        [embedder_shortens] bool = false, any;
     }
     /// What the node says of itself.
     telemetry: Telemetry {

@@ -88,6 +88,12 @@ fn nothing_given_is_the_defaults() {
             "nats.max_unanswered=512",
             "nats.answer_within=10s",
             "nats.retain_bytes=none",
+            "models.embedder=none",
+            "models.embedder_url=",
+            "models.embedder_key=",
+            "models.embedder_model=",
+            "models.embedder_dimensions=none",
+            "models.embedder_shortens=false",
             "telemetry.log=info",
             "telemetry.format=text",
         ]
@@ -132,6 +138,10 @@ fn good_values_are_read_and_shown_in_their_shortest_form() {
         ("registry.payloads", "enforce", "enforce"),
         ("registry.payloads_of", " pt_b = off , pt_a=warn,", "pt_a=warn,pt_b=off"),
         ("postgres.schema", "_agents2", "_agents2"),
+        ("models.embedder", "openai", "openai"),
+        ("models.embedder", "none", "none"),
+        ("models.embedder_url", "https://api.openai.com/v1", "https://api.openai.com/v1"),
+        ("models.embedder_dimensions", "1_536", "1536"),
     ] {
         let loaded = load(flag(path, text)).unwrap_or_else(|e| panic!("{path} = {text}: {e:?}"));
         assert_eq!(row(&loaded, path), (value.to_owned(), "command line".to_owned()), "{path} = {text}");
@@ -208,6 +218,13 @@ fn bad_values_are_refused_with_what_to_write_instead() {
             "pg_me",
             "is no name in SQL; write 1 to 63 small letters, digits and underscores, no digit first, and not pg_",
         ),
+        ("models.embedder", "clip", "is no embedder; write hashing or openai, or none"),
+        (
+            "models.embedder_url",
+            "api.openai.com",
+            "is no http address; write https://HOST/v1 or http://HOST:PORT/v1",
+        ),
+        ("models.embedder_dimensions", "0", "is too small; write at least 1"),
         ("nats.tls_required", "yes", "is neither true nor false; write true or false"),
         ("nats.replicas", "6", "is too large; write at most 5"),
         (
@@ -319,8 +336,11 @@ fn unknown_keys_get_the_nearest_one_or_what_there_is() {
         ("heartbeat", "did you mean edge.heartbeat?"),
         ("node", "its keys are data, drain_within, name"),
         ("node.colour_of_the_door", "the keys of node are data, drain_within, name"),
-        ("colour.of_the_door", "the sections are node, edge, bus, registry, postgres, log, nats, telemetry"),
-        ("", "the sections are node, edge, bus, registry, postgres, log, nats, telemetry"),
+        (
+            "colour.of_the_door",
+            "the sections are node, edge, bus, registry, postgres, log, nats, models, telemetry",
+        ),
+        ("", "the sections are node, edge, bus, registry, postgres, log, nats, models, telemetry"),
     ] {
         let errors = load(flag(path, "1")).unwrap_err();
         assert_eq!(errors.len(), 1);
@@ -371,7 +391,10 @@ fn secrets_are_masked() {
     assert_eq!(shown(true, String::new()), "", "that there is none is no secret");
     assert_eq!(shown(false, "30s".into()), "30s");
     let secret: Vec<_> = KEYS.iter().filter(|key| key.secret).map(|key| key.path).collect();
-    assert_eq!(secret, ["postgres.url", "postgres.owner_url", "nats.password", "nats.token"]);
+    assert_eq!(
+        secret,
+        ["postgres.url", "postgres.owner_url", "nats.password", "nats.token", "models.embedder_key"]
+    );
     for key in secret {
         let value = if key.ends_with("url") { "postgres://ada:hunter2@host" } else { "hunter2" };
         let loaded = load(flag(key, value)).unwrap();

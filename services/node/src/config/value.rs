@@ -68,6 +68,15 @@ pub enum Payloads {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PayloadsOf(pub BTreeMap<TenantId, Payloads>);
 
+/// What turns texts into vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmbedderKind {
+    /// Feature hashing, here.
+    Hashing,
+    /// An endpoint that speaks as OpenAI's does.
+    OpenAi,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -330,6 +339,26 @@ impl Value for PayloadsOf {
     }
 }
 
+impl Value for EmbedderKind {
+    const EXAMPLE: &'static str = "hashing or openai";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "hashing" => Ok(Self::Hashing),
+            "openai" => Ok(Self::OpenAi),
+            _ => Err(format!("is no embedder; write {}", Self::EXAMPLE)),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Hashing => "hashing",
+            Self::OpenAi => "openai",
+        }
+        .to_owned()
+    }
+}
+
 impl Value for LogFormat {
     const EXAMPLE: &'static str = "text or json";
 
@@ -417,6 +446,16 @@ pub(super) fn postgres_url(url: &String) -> Result<(), String> {
         return Err(
             "is no address of a database; write postgres://user:password@host:5432/database".to_owned()
         );
+    }
+    Ok(())
+}
+
+/// Takes nothing, or an address on the web. That it can be used is looked at where it is.
+#[expect(clippy::ptr_arg, reason = "a check takes the value as it is kept")]
+pub(super) fn http_url(url: &String) -> Result<(), String> {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if !url.is_empty() && host.is_none_or(str::is_empty) {
+        return Err("is no http address; write https://HOST/v1 or http://HOST:PORT/v1".to_owned());
     }
     Ok(())
 }
