@@ -33,3 +33,4 @@ macro_rules! contract {
 }
 
 pub mod event_log;
+pub mod registry_store;

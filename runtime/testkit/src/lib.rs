@@ -1,5 +1,5 @@
-//! What the tests of the other crates stand on: a clock and randomness that follow from a seed, an event log in
-//! memory, faults, and the suite of cases that every event log passes. A dev-dependency, never more.
+//! What the tests of the other crates stand on: a clock and randomness that follow from a seed, an event log and a registry's
+//! store in memory, faults, and the suites of cases that every event log and every such store passes. A dev-dependency, never more.
 #![deny(missing_docs, dead_code)]
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ mod entropy;
 mod event;
 mod faulty_log;
 mod memory_log;
+mod memory_registry;
 pub mod servers;
 
 pub use clock::TestClock;
@@ -23,3 +24,4 @@ pub use entropy::SeededEntropy;
 pub use event::{event, name, tenant};
 pub use faulty_log::{Call, Fault, FaultyLog};
 pub use memory_log::MemoryLog;
+pub use memory_registry::MemoryRegistry;

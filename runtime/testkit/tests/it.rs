@@ -6,6 +6,7 @@ mod it {
     mod faulty_log;
     mod fence;
     mod memory_log;
+    mod memory_registry;
     mod postgres_server;
     mod tidy;
 }
