@@ -1,2 +1,27 @@
 //! JSON Schemas of payloads, draft 2020-12: what is admitted, how payloads are checked, how versions compare, and
 //! what a payload looks like. Pure functions over JSON: no I/O, no clock; nothing is ever fetched.
+//!
+//! What `format` names is an annotation, as the draft has it by default: it tells readers, it refuses nothing.
+
+mod admit;
+mod bounds;
+mod compiled;
+mod excerpt;
+mod json_bytes;
+mod payload_fault;
+mod pointer;
+mod profile;
+mod schema_fault;
+mod subschemas;
+
+pub use admit::{MAX_BYTES, MAX_PATTERNS, admit};
+pub use bounds::Bounds;
+pub use compiled::CompiledSchema;
+pub use payload_fault::PayloadFault;
+pub use schema_fault::SchemaFault;
+pub use subschemas::{MAX_DEPTH, MAX_SUBSCHEMAS};
+
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! What a schema must be to be taken: one that is what it says, needs nothing from elsewhere, and cannot be made to
+//! work for ever by any payload.
+
+use jsonschema::PatternOptions;
+use serde_json::Value;
+
+use super::bounds::{Bounds, bounds};
+use super::excerpt::{excerpt, pointer_excerpt};
+use super::json_bytes::json_bytes;
+use super::schema_fault::SchemaFault;
+use super::subschemas::{MAX_DEPTH, Subschemas, subschemas};
+
+/// How long a schema may be as JSON, in bytes: as long as an event.
+pub const MAX_BYTES: usize = 256 * 1_024;
+
+/// How many regular expressions a schema may have.
+pub const MAX_PATTERNS: usize = 256;
+
+/// How large one regular expression may become when it is compiled, in bytes, and the memory that matching with it
+/// may take. 256 of them stay within 64 MiB.
+const PATTERN_BYTES: usize = 256 * 1_024;
+
+/// Judges a schema, and counts how much work it can make.
+///
+/// # Errors
+/// With all that is wrong, as far as it can be said at once, and at most 16 things of it.
+pub fn admit(schema: &Value) -> Result<Bounds, Vec<SchemaFault>> {
+    if !matches!(schema, Value::Object(_) | Value::Bool(_)) {
+        return refuse("a schema is an object, or true or false");
+    }
+    if deeper_than(schema, MAX_DEPTH) {
+        return refuse(format!("is nested more than {MAX_DEPTH} deep"));
+    }
+    if json_bytes(schema) > MAX_BYTES {
+        return refuse(format!("is longer than {MAX_BYTES} bytes"));
+    }
+    let subschemas = subschemas(schema)?;
+    let mut faults = against_the_draft(schema);
+    if faults.is_empty() {
+        faults = against_the_patterns(&subschemas);
+    }
+    if faults.is_empty() { bounds(&subschemas) } else { Err(faults) }
+}
+
+fn refuse<T>(sentence: impl Into<String>) -> Result<T, Vec<SchemaFault>> {
+    Err(vec![SchemaFault::new("", sentence)])
+}
+
+/// The engine whose time grows with the text alone.
+pub(super) fn linear() -> PatternOptions<jsonschema::Regex> {
+    PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES)
+}
+
+/// Whether objects and arrays stand in one another more than so many deep. Goes no deeper than that itself.
+fn deeper_than(value: &Value, most: usize) -> bool {
+    let within = |value: &Value| most.checked_sub(1).is_none_or(|most| deeper_than(value, most));
+    match value {
+        Value::Array(items) => most == 0 || items.iter().any(within),
+        Value::Object(members) => most == 0 || members.values().any(within),
+        _ => false,
+    }
+}
+
+/// Holds a schema against the draft's own schema.
+fn against_the_draft(schema: &Value) -> Vec<SchemaFault> {
+    let draft = jsonschema::draft202012::meta::validator();
+    let mut faults = Vec::new();
+    for error in draft.iter_errors(schema) {
+        let fault = SchemaFault::new(error.instance_path().as_str(), super::payload_fault::sentence(&error));
+        // The draft's schema is made of several, which find the same fault each.
+        if faults.len() < SchemaFault::MOST && !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
+    faults
+}
+
+fn against_the_patterns(subschemas: &Subschemas) -> Vec<SchemaFault> {
+    let patterns = &subschemas.patterns;
+    if patterns.len() > MAX_PATTERNS {
+        let sentence =
+            format!("has {} regular expressions, at most {MAX_PATTERNS} are possible", patterns.len());
+        return vec![SchemaFault::new("", sentence)];
+    }
+    let faults = patterns.iter().filter_map(|(pointer, pattern)| {
+        let schema = serde_json::json!({ "pattern": pattern });
+        let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).offline();
+        if options.clone().with_pattern_options(linear()).build(&schema).is_ok() {
+            return None;
+        }
+        let looks = || {
+            let bounded = PatternOptions::fancy_regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
+            options.with_pattern_options(bounded).build(&schema).is_ok()
+        };
+        let why = if pattern.contains(['(', '\\']) && looks() {
+            "looks around or back, which cannot be matched in time that grows with the text alone; write it without"
+        } else {
+            "is no regular expression, or one that becomes too large"
+        };
+        Some(SchemaFault::new(&pointer_excerpt(pointer), format!("\"{}\" {why}", excerpt(pattern))))
+    });
+    faults.take(SchemaFault::MOST).collect()
+}

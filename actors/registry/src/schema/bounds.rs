@@ -1,0 +1,221 @@
+//! How much work a schema can make, known before it is used.
+//!
+//! A schema may refer to itself, so that its work has no bound of its own: the bound is counted, for each depth of a
+//! payload, as if nothing were ever skipped. It is computed for all subschemas from those that they lead to, one
+//! depth after the other, and never by trying.
+
+use super::excerpt::pointer_excerpt;
+use super::schema_fault::SchemaFault;
+use super::subschemas::{Child, MAX_DEPTH, Subschema, Subschemas};
+
+/// How many evaluations of subschemas one place of a payload may take. A union of some hundred kinds passes; what
+/// doubles with every reference does not.
+const MOST_TIMES: u64 = 4_096;
+
+/// How many subschemas may be under way at once in place, one called by the other; and on the whole way down.
+/// The checker recurses on the stack of whoever calls it, and so does the building of it.
+const MOST_IN_PLACE: u64 = 64;
+const MOST_ON_THE_WAY: u64 = 512;
+
+/// How many subschemas a schema may have that asks for what is unevaluated: for it the checker is built by
+/// recursion through references, too.
+const MOST_WITH_UNEVALUATED: usize = 512;
+
+/// How often each depth of a payload may be looked at by a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    times: Vec<u64>,
+}
+
+impl Bounds {
+    /// Returns how deep a payload may be nested to be checked; a scalar has depth 0.
+    pub fn max_depth(&self) -> usize {
+        self.times.len().saturating_sub(1)
+    }
+
+    /// Returns how many evaluations of subschemas one place at a depth can take at most, or nothing where the depth
+    /// is beyond what can be checked.
+    pub fn times(&self, depth: usize) -> Option<u64> {
+        self.times.get(depth).copied()
+    }
+}
+
+/// What is known of a subschema, for one depth below the place that it is evaluated at.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    /// Evaluations at one place of that depth for one evaluation here.
+    checks: u64,
+    /// Evaluations there for asking once what this one has evaluated.
+    asks: u64,
+    /// The most subschemas that call one another on a way to that depth.
+    way: u64,
+}
+
+/// Computes the bounds of a schema, or says why it has none.
+pub(super) fn bounds(subschemas: &Subschemas) -> Result<Bounds, Vec<SchemaFault>> {
+    let all = &subschemas.all;
+    if all.len() > MOST_WITH_UNEVALUATED && all.iter().any(|subschema| subschema.unevaluated) {
+        let sentence = format!(
+            "has {} subschemas and asks for what is unevaluated; with unevaluatedProperties or unevaluatedItems there may be {MOST_WITH_UNEVALUATED}",
+            all.len()
+        );
+        return Err(vec![SchemaFault::new("", sentence)]);
+    }
+    let order = called_first(all).map_err(|fault| vec![fault])?;
+    let mut rows = next_rows(all, &order, None);
+    let faults = all.iter().zip(&rows).filter_map(|(subschema, row)| too_much_here(subschema, *row));
+    let faults: Vec<_> = faults.take(SchemaFault::MOST).collect();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut times = Vec::with_capacity(MAX_DEPTH + 1);
+    for depth in 0..=MAX_DEPTH {
+        let root = rows.first().copied().unwrap_or_default();
+        if root.checks > MOST_TIMES || root.way > MOST_ON_THE_WAY {
+            if depth <= 1 {
+                let sentence = format!(
+                    "members or items would have to be checked {} times each, at most {MOST_TIMES} are possible",
+                    root.checks
+                );
+                return Err(vec![SchemaFault::new("", sentence)]);
+            }
+            break;
+        }
+        times.push(root.checks);
+        rows = next_rows(all, &order, Some(&rows));
+    }
+    Ok(Bounds { times })
+}
+
+fn too_much_here(subschema: &Subschema, row: Row) -> Option<SchemaFault> {
+    let sentence = if row.checks > MOST_TIMES {
+        format!(
+            "one value would have to be checked {} times here, at most {MOST_TIMES} are possible",
+            row.checks
+        )
+    } else if row.way > MOST_IN_PLACE {
+        format!("more than {MOST_IN_PLACE} subschemas lead from one to the next for the same value")
+    } else {
+        return None;
+    };
+    Some(SchemaFault::new(&subschema.pointer, sentence))
+}
+
+/// Goes one depth further down.
+fn next_rows(all: &[Subschema], order: &[usize], above: Option<&[Row]>) -> Vec<Row> {
+    // Where it is asked what was evaluated, a subschema may be under way twice: asked, and checked to be asked.
+    let step = if all.iter().any(|subschema| subschema.unevaluated) { 2 } else { 1 };
+    let mut rows = vec![Row::default(); all.len()];
+    for &index in order {
+        let Some(subschema) = all.get(index) else { continue };
+        let below = above.map(|rows| below(subschema, rows));
+        let mut row = Row::default();
+        for called in subschema.in_place.iter().filter_map(|&called| rows.get(called)) {
+            row.checks = row.checks.saturating_add(called.checks);
+            row.asks = row.asks.saturating_add(called.checks).saturating_add(called.asks);
+            row.way = row.way.max(called.way);
+        }
+        match below {
+            None => {
+                row.checks = row.checks.saturating_add(subschema.weight);
+                row.asks = row.asks.saturating_add(1);
+                row.way = row.way.saturating_add(step);
+            }
+            Some(below) => {
+                row.checks = row.checks.saturating_add(below.checks);
+                row.asks = row.asks.saturating_add(below.asks);
+                row.way = row.way.max(below.way).saturating_add(step);
+            }
+        }
+        if subschema.unevaluated {
+            // Once for the verdict and once more to name what is at fault; asking goes through all again.
+            row.checks = row.checks.saturating_add(row.asks.saturating_mul(2));
+        }
+        if let Some(place) = rows.get_mut(index) {
+            *place = row;
+        }
+    }
+    rows
+}
+
+/// What a subschema makes of the children of a value. A child is a member or an item; as a member it is reached by
+/// one name, and its name is looked at beside it.
+fn below(subschema: &Subschema, rows: &[Row]) -> Row {
+    let (mut member, mut any_member, mut item, mut any_item, mut way) = (0, 0, 0, 0, 0);
+    for (child, target) in &subschema.below {
+        let Some(row) = rows.get(*target) else { continue };
+        way = row.way.max(way);
+        match child {
+            Child::Member => member = row.checks.max(member),
+            Child::AnyMember | Child::Name => any_member = row.checks.saturating_add(any_member),
+            Child::Item => item = row.checks.max(item),
+            Child::AnyItem => any_item = row.checks.saturating_add(any_item),
+        }
+    }
+    let (any_member, any_item): (u64, u64) = (any_member, any_item);
+    let checks = any_member.saturating_add(member).max(any_item.saturating_add(item));
+    Row { checks, asks: any_member.max(any_item), way }
+}
+
+/// Orders subschemas so that each comes after those that it calls in place, or names a way in which one calls itself.
+fn called_first(all: &[Subschema]) -> Result<Vec<usize>, SchemaFault> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Seen {
+        Not,
+        UnderWay,
+        Done,
+    }
+    let mut seen = vec![Seen::Not; all.len()];
+    let mut order = Vec::with_capacity(all.len());
+    let mut way: Vec<(usize, std::slice::Iter<'_, usize>)> = Vec::new();
+    for (start, subschema) in all.iter().enumerate() {
+        if seen.get(start) != Some(&Seen::Not) {
+            continue;
+        }
+        way.push((start, subschema.in_place.iter()));
+        mark(&mut seen, start, Seen::UnderWay);
+        while let Some((index, calls)) = way.last_mut() {
+            let index = *index;
+            let Some(&called) = calls.next() else {
+                mark(&mut seen, index, Seen::Done);
+                order.push(index);
+                way.pop();
+                continue;
+            };
+            match seen.get(called) {
+                Some(Seen::Not) => {
+                    if let Some(subschema) = all.get(called) {
+                        mark(&mut seen, called, Seen::UnderWay);
+                        way.push((called, subschema.in_place.iter()));
+                    }
+                }
+                Some(Seen::UnderWay) => {
+                    let circle = way.iter().map(|(index, _)| *index).skip_while(|index| *index != called);
+                    return Err(endless(all, circle.chain([called]).collect()));
+                }
+                Some(Seen::Done) | None => {}
+            }
+        }
+    }
+    return Ok(order);
+
+    fn mark<T>(seen: &mut [T], index: usize, as_what: T) {
+        if let Some(place) = seen.get_mut(index) {
+            *place = as_what;
+        }
+    }
+}
+
+fn endless(all: &[Subschema], circle: Vec<usize>) -> SchemaFault {
+    /// Longer ways are told by their beginning.
+    const TOLD: usize = 8;
+    let pointers =
+        circle.iter().filter_map(|&index| all.get(index)).map(|subschema| subschema.pointer.as_str());
+    let mut told: Vec<_> =
+        pointers.clone().take(TOLD).map(|pointer| format!("#{}", pointer_excerpt(pointer))).collect();
+    if circle.len() > TOLD {
+        told.push("…".to_owned());
+    }
+    let sentence = format!("leads back to itself for the same value, without end: {}", told.join(" → "));
+    SchemaFault::new(pointers.clone().next().unwrap_or_default(), sentence)
+}

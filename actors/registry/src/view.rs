@@ -1,0 +1,187 @@
+//! What is registered, as this process has read it from the store. Only the follower changes it.
+//!
+//! Each tenant has locks of its own, and none is held while anybody waits. A sign of life takes no lock that readers wait for.
+
+pub(crate) mod agents;
+pub(crate) mod definitions;
+pub(crate) mod place;
+pub(crate) mod row;
+mod scan;
+mod words;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use dashmap::DashMap;
+use soorma_core::{AgentRecord, Error, Name, TenantId, Timestamp};
+use soorma_ports::{AgentPage, AgentQuery, RegistryChange, RegistryRow, Standing};
+
+use crate::view::agents::Agents;
+use crate::view::definitions::Definitions;
+use crate::view::row::{Moment, Row};
+use crate::view::scan::Scan;
+
+/// How many rows one reader looks at before others may change them: well below a millisecond.
+const PIECE: usize = 1_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    tenants: DashMap<TenantId, Arc<Tenant>>,
+    agents: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tenant {
+    agents: RwLock<Agents>,
+    definitions: RwLock<Definitions>,
+}
+
+impl Tenant {
+    pub(crate) fn agents(&self) -> RwLockReadGuard<'_, Agents> {
+        self.agents.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn definitions(&self) -> RwLockReadGuard<'_, Definitions> {
+        self.definitions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn agents_mut(&self) -> RwLockWriteGuard<'_, Agents> {
+        self.agents.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn definitions_mut(&self) -> RwLockWriteGuard<'_, Definitions> {
+        self.definitions.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn agent(&self, id: &Name) -> Option<Arc<Row>> {
+        self.agents().get(id.as_str()).cloned()
+    }
+
+    /// Finds the agents that fit a query.
+    pub(crate) fn find(&self, query: &AgentQuery, now: Moment) -> Result<AgentPage, Error> {
+        let mut scan = Scan::new(query, now)?;
+        while !scan.go_on(&self.agents(), &self.definitions(), PIECE) {}
+        Ok(scan.page())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.agents().len() == 0 && self.definitions().is_empty()
+    }
+}
+
+impl View {
+    pub(crate) fn tenant(&self, tenant: &TenantId) -> Option<Arc<Tenant>> {
+        self.tenants.get(tenant).map(|tenant| Arc::clone(&tenant))
+    }
+
+    /// Returns how many agents all tenants have.
+    pub(crate) fn agents(&self) -> usize {
+        self.agents.load(Ordering::Relaxed)
+    }
+
+    /// Shows all agents of all tenants, tenant by tenant.
+    pub(crate) fn each_agent(&self, mut show: impl FnMut(&Arc<Row>)) {
+        let tenants: Vec<_> = self.tenants.iter().map(|tenant| Arc::clone(&tenant)).collect();
+        for tenant in tenants {
+            let rows: Vec<_> = tenant.agents().all().iter().map(|row| Arc::clone(&row.0)).collect();
+            rows.iter().for_each(&mut show);
+        }
+    }
+
+    /// Makes a change; returns the agent whose lease is to be looked at anew. The same change again changes nothing.
+    pub(crate) fn apply(&self, change: RegistryChange) -> Option<Arc<Row>> {
+        let RegistryChange { revision, tenant: id, row } = change;
+        match row {
+            RegistryRow::Agent { agent, standing, registered_at, heard_at } => {
+                let tenant = self.tenant_or_new(&id);
+                self.put_agent(&tenant, Row::new(id, tightened(*agent), standing, registered_at, heard_at))
+            }
+            RegistryRow::Heard { agent, standing, heard_at } => {
+                let row = self.tenant(&id).and_then(|tenant| tenant.agent(&agent));
+                if row.is_none() {
+                    tracing::debug!(tenant = %id, %agent, "an agent was heard that could not be read before");
+                }
+                row.filter(|row| heard(row, standing, heard_at))
+            }
+            RegistryRow::Removed { agent } => {
+                self.remove_agent(&id, &agent);
+                None
+            }
+            RegistryRow::Event(event) => {
+                self.tenant_or_new(&id).definitions_mut().put_event(*event);
+                None
+            }
+            RegistryRow::Schema(schema) => {
+                self.tenant_or_new(&id).definitions_mut().put_schema(*schema, revision);
+                None
+            }
+        }
+    }
+
+    fn put_agent(&self, tenant: &Tenant, row: Row) -> Option<Arc<Row>> {
+        let id = &row.record().id;
+        let known = tenant.agent(id);
+        if let Some(known) = &known
+            && known.record() == row.record()
+        {
+            let (standing, registered_at, heard_at) = {
+                let life = row.life();
+                (life.standing.clone(), life.registered_at, life.heard_at)
+            };
+            known.life().registered_at = registered_at;
+            return heard(known, standing, heard_at).then(|| Arc::clone(known));
+        }
+        if let Some(known) = &known {
+            let mut old = known.life();
+            old.gone = true;
+            row.life().heard_here = old.heard_here;
+        }
+        let row = Arc::new(row);
+        // What was in its place is dropped after the lock.
+        let _old = tenant.agents_mut().put(&row);
+        if known.is_none() {
+            self.agents.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(row)
+    }
+
+    fn remove_agent(&self, id: &TenantId, agent: &Name) {
+        let Some(tenant) = self.tenant(id) else { return };
+        let removed = tenant.agents_mut().remove(agent.as_str());
+        let Some(row) = removed else { return };
+        row.life().gone = true;
+        self.agents.fetch_sub(1, Ordering::Relaxed);
+        if tenant.is_empty() {
+            self.tenants.remove(id);
+        }
+    }
+
+    fn tenant_or_new(&self, id: &TenantId) -> Arc<Tenant> {
+        match self.tenant(id) {
+            Some(tenant) => tenant,
+            None => Arc::clone(&self.tenants.entry(id.clone()).or_default()),
+        }
+    }
+}
+
+/// Notes a sign of life; says whether the lease is to be looked at anew, since it was said that it has run out.
+fn heard(row: &Row, standing: Standing, heard_at: Timestamp) -> bool {
+    let mut life = row.life();
+    life.standing = standing;
+    let later = heard_at > life.heard_at;
+    life.heard_at = life.heard_at.max(heard_at);
+    later && std::mem::take(&mut life.announced)
+}
+
+/// Gives back the room that lists keep for more than they will ever have.
+fn tightened(mut record: AgentRecord) -> AgentRecord {
+    record.description.shrink_to_fit();
+    record.consumes.shrink_to_fit();
+    record.produces.shrink_to_fit();
+    for capability in &mut record.capabilities {
+        capability.description.shrink_to_fit();
+        capability.produces.shrink_to_fit();
+    }
+    record.capabilities.shrink_to_fit();
+    record
+}

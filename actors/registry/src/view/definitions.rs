@@ -1,0 +1,181 @@
+//! What the events of one tenant mean, and its schemas.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, OnceLock};
+
+use soorma_core::{Data, EventDefinition, PayloadSchema, Topic};
+
+use crate::schema::CompiledSchema;
+
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    events: BTreeMap<Box<str>, Arc<EventRow>>,
+    /// The versions of each name in the order in which they were registered.
+    schemas: BTreeMap<Box<str>, Vec<Arc<SchemaRow>>>,
+    schema_count: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct EventRow {
+    pub(crate) definition: Arc<EventDefinition>,
+    /// Of its inline schema.
+    compiled: Compiled,
+}
+
+#[derive(Debug)]
+pub(crate) struct SchemaRow {
+    pub(crate) schema: Arc<PayloadSchema>,
+    revision: u64,
+    compiled: Compiled,
+}
+
+/// A schema as it is checked by, made when it is first needed.
+#[derive(Debug, Default)]
+struct Compiled(OnceLock<Option<CompiledSchema>>);
+
+impl Compiled {
+    fn get(&self, schema: &Data, name: &str) -> Option<&CompiledSchema> {
+        let compile = || {
+            let compiled = schema
+                .parse()
+                .map_err(|error| error.to_string())
+                .and_then(|value| CompiledSchema::new(&value).map_err(|faults| format!("{faults:?}")));
+            // It was admitted when it was registered, perhaps by another version of this program.
+            compiled
+                .map_err(|error| tracing::error!(name, error, "a schema cannot be checked by; payloads pass it"))
+                .ok()
+        };
+        self.0.get_or_init(compile).as_ref()
+    }
+}
+
+/// What the payload of an event is to follow.
+#[derive(Debug)]
+pub(crate) enum Rule {
+    /// A schema that has a name.
+    Named(Arc<SchemaRow>),
+    /// The schema in the definition itself.
+    Inline(Arc<EventRow>, Data),
+}
+
+impl Rule {
+    /// Returns the schema as it is checked by; `None` for one that cannot be.
+    pub(crate) fn compiled(&self) -> Option<&CompiledSchema> {
+        match self {
+            Self::Named(row) => row.compiled.get(&row.schema.schema, row.schema.name.as_str()),
+            Self::Inline(row, schema) => row.compiled.get(schema, row.definition.name.as_str()),
+        }
+    }
+
+    pub(crate) fn schema(&self) -> &Data {
+        match self {
+            Self::Named(row) => &row.schema.schema,
+            Self::Inline(_, schema) => schema,
+        }
+    }
+
+    /// Says which schema it is.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Named(row) => format!("schema {}@{}", row.schema.name, row.schema.version),
+            Self::Inline(..) => "the schema in its definition".to_owned(),
+        }
+    }
+}
+
+impl Definitions {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.schemas.is_empty()
+    }
+
+    pub(crate) fn event_count(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(crate) fn schema_count(&self) -> usize {
+        self.schema_count
+    }
+
+    pub(crate) fn event(&self, name: &str) -> Option<&Arc<EventDefinition>> {
+        self.events.get(name).map(|row| &row.definition)
+    }
+
+    pub(crate) fn events(
+        &self,
+        topic: Option<Topic>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<Arc<EventDefinition>> {
+        let rows = self.events.range::<str, _>((from(after), Bound::Unbounded));
+        let of_topic = rows.filter(|(_, row)| topic.is_none_or(|topic| row.definition.topic == topic));
+        of_topic.take(limit).map(|(_, row)| Arc::clone(&row.definition)).collect()
+    }
+
+    pub(crate) fn flows_on(&self, event: &str, topic: Topic) -> bool {
+        self.event(event).is_some_and(|definition| definition.topic == topic)
+    }
+
+    pub(crate) fn schema(&self, name: &str, version: Option<&str>) -> Option<&Arc<SchemaRow>> {
+        let versions = self.schemas.get(name)?;
+        match version {
+            None => versions.last(),
+            Some(version) => versions.iter().find(|row| row.schema.version.as_str() == version),
+        }
+    }
+
+    pub(crate) fn schemas(
+        &self,
+        owner: Option<&str>,
+        after: Option<(&str, &str)>,
+        limit: usize,
+    ) -> Vec<Arc<PayloadSchema>> {
+        // Of the name that the page before ended in, those that came after its last version.
+        let rest: &[Arc<SchemaRow>] = after
+            .and_then(|(name, version)| {
+                let versions = self.schemas.get(name)?;
+                let last = versions.iter().position(|row| row.schema.version.as_str() == version)?;
+                versions.get(last + 1..)
+            })
+            .unwrap_or_default();
+        let others = self.schemas.range::<str, _>((from(after.map(|(name, _)| name)), Bound::Unbounded));
+        let rows = rest.iter().chain(others.flat_map(|(_, versions)| versions));
+        let is_of = |row: &&Arc<SchemaRow>| {
+            owner.is_none_or(|owner| row.schema.owner.as_ref().is_some_and(|name| name.as_str() == owner))
+        };
+        rows.filter(is_of).take(limit).map(|row| Arc::clone(&row.schema)).collect()
+    }
+
+    /// Returns what the payload of an event must follow, where the tenant has said so.
+    pub(crate) fn rule(&self, event: &str) -> Option<Rule> {
+        let row = self.events.get(event)?;
+        let named = row.definition.payload_schema_name.as_ref().and_then(|name| self.schema(name.as_str(), None));
+        match (named, &row.definition.payload_schema) {
+            (Some(named), _) => Some(Rule::Named(Arc::clone(named))),
+            (None, Some(schema)) => Some(Rule::Inline(Arc::clone(row), schema.clone())),
+            (None, None) => None,
+        }
+    }
+
+    pub(crate) fn put_event(&mut self, definition: EventDefinition) {
+        let name = definition.name.as_str().into();
+        let row = EventRow { definition: Arc::new(definition), compiled: Compiled::default() };
+        self.events.insert(name, Arc::new(row));
+    }
+
+    pub(crate) fn put_schema(&mut self, schema: PayloadSchema, revision: u64) {
+        let versions = self.schemas.entry(schema.name.as_str().into()).or_default();
+        if versions.iter().any(|row| row.schema.version == schema.version) {
+            // It never changes: the same change was read again.
+            return;
+        }
+        let at = versions.partition_point(|row| (row.schema.created_at, row.revision) < (schema.created_at, revision));
+        let row = SchemaRow { schema: Arc::new(schema), revision, compiled: Compiled::default() };
+        versions.insert(at, Arc::new(row));
+        self.schema_count += 1;
+    }
+}
+
+fn from(after: Option<&str>) -> Bound<&str> {
+    after.map_or(Bound::Unbounded, Bound::Excluded)
+}

@@ -1,0 +1,96 @@
+//! An agent in the view: what it said does not change, how it is does.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use soorma_core::{AgentRecord, AgentStatus, TenantId, Timestamp};
+use soorma_ports::{Registered, Said, Standing};
+use tokio::time::Instant;
+
+/// The moment at which a question is answered, on both clocks, and how long leases run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) wall: Timestamp,
+    pub(crate) steady: Instant,
+    pub(crate) lease: Duration,
+}
+
+/// An agent. A new one stands in its place when it says something else.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) tenant: TenantId,
+    pub(crate) said: Arc<Said>,
+    life: Mutex<Life>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) standing: Standing,
+    pub(crate) registered_at: Timestamp,
+    pub(crate) heard_at: Timestamp,
+    /// When this process itself heard it: the wall clock may be set, this one not.
+    pub(crate) heard_here: Option<Instant>,
+    /// The turn of the wheel at which it is looked at; an entry of another turn is an old one.
+    pub(crate) due: Option<u64>,
+    /// Whether it was said that its lease has run out.
+    pub(crate) announced: bool,
+    /// Whether it stands in the view no more.
+    pub(crate) gone: bool,
+}
+
+impl Life {
+    pub(crate) fn is_expired(&self, now: Moment) -> bool {
+        let here = || self.heard_here.is_some_and(|at| now.steady.duration_since(at) < now.lease);
+        self.heard_at.plus(now.lease) <= now.wall && !here()
+    }
+}
+
+impl Row {
+    pub(crate) fn new(
+        tenant: TenantId,
+        record: AgentRecord,
+        standing: Standing,
+        registered_at: Timestamp,
+        heard_at: Timestamp,
+    ) -> Self {
+        let life = Life {
+            standing,
+            registered_at,
+            heard_at,
+            heard_here: None,
+            due: None,
+            announced: false,
+            gone: false,
+        };
+        Self { tenant, said: Arc::new(Said::new(record)), life: Mutex::new(life) }
+    }
+
+    pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn record(&self) -> &AgentRecord {
+        &self.said.record
+    }
+
+    pub(crate) fn registered(&self, now: Moment) -> Registered {
+        let life = self.life();
+        let standing = match life.is_expired(now) {
+            true => Standing { status: AgentStatus::Expired, reason: None },
+            false => life.standing.clone(),
+        };
+        Registered {
+            said: Arc::clone(&self.said),
+            standing,
+            registered_at: life.registered_at,
+            heard_at: life.heard_at,
+            expires_at: life.heard_at.plus(now.lease),
+        }
+    }
+
+    /// Returns how it is now, without copying why.
+    pub(crate) fn status(&self, now: Moment) -> AgentStatus {
+        let life = self.life();
+        if life.is_expired(now) { AgentStatus::Expired } else { life.standing.status }
+    }
+}

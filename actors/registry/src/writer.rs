@@ -1,0 +1,157 @@
+//! Gathers the writes that wait and has the store carry them out together: one after the other would cost a sync each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use soorma_core::Error;
+use soorma_ports::{RegistryAct, RegistryStoreError, RegistryWrite};
+use soorma_supervise::{Failure, TaskCx};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, timeout};
+
+use crate::shared::{Job, Outcome, Shared};
+
+/// The most writes of one transaction.
+const MOST: usize = 1_024;
+/// How long the store may take: then it counts as away, and nobody waits any longer.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// What was written, or why not; one for each write.
+type Answers = Vec<Result<Outcome, Error>>;
+
+/// Runs until it is asked to stop. What waits stays in the queue, for the next incarnation.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    queue: Arc<Mutex<mpsc::Receiver<Job>>>,
+    cx: TaskCx,
+) -> Result<(), Failure> {
+    let mut queue = queue.lock().await;
+    // A store that was away before a crash is tried at once.
+    let mut try_at = Instant::now();
+    loop {
+        if shared.outage.is_on() {
+            tokio::select! {
+                biased;
+                () = cx.stopping() => return Ok(()),
+                () = tokio::time::sleep_until(try_at) => {}
+                // It came in while the store went away.
+                Some(job) = queue.recv() => {
+                    answer(job, Err(away()));
+                    continue;
+                }
+            }
+            match within(shared.store.check()).await {
+                Ok(()) => shared.outage.over(),
+                Err(error) => try_at = Instant::now() + shared.outage.failed(&error),
+            }
+            continue;
+        }
+        let first = tokio::select! {
+            biased;
+            () = cx.stopping() => return Ok(()),
+            first = queue.recv() => first,
+        };
+        let Some(first) = first else { return Ok(()) };
+        let mut jobs = vec![first];
+        while jobs.len() < MOST
+            && let Ok(job) = queue.try_recv()
+        {
+            jobs.push(job);
+        }
+        // Nobody waits any more for what was given up.
+        jobs.retain(|job| !job.reply.is_closed());
+        if let Some(wait) = carry_out(&shared, jobs).await {
+            try_at = Instant::now() + wait;
+        }
+    }
+}
+
+/// Carries out jobs and answers them; when the store is away, returns when to try again.
+async fn carry_out(shared: &Shared, jobs: Vec<Job>) -> Option<Duration> {
+    if jobs.is_empty() {
+        return None;
+    }
+    let writes: Vec<_> = jobs.iter().map(|job| job.write.clone()).collect();
+    let (answers, wait) = match write(shared, writes).await {
+        Ok(outcomes) => (outcomes.into_iter().map(Ok).collect(), None),
+        Err(RegistryStoreError::Unavailable(why)) => {
+            let error = RegistryStoreError::Unavailable(why);
+            let wait = shared.outage.failed(&error);
+            (vec![Err(Error::from(error)); jobs.len()], Some(wait))
+        }
+        Err(error) if jobs.len() == 1 => (vec![Err(said(error))], None),
+        Err(RegistryStoreError::Full(why)) => (without_growing(shared, &jobs, &why).await, None),
+        // It is the fault of one, which the others are not to suffer from.
+        Err(_) => (one_by_one(shared, &jobs).await, None),
+    };
+    shared.written.notify_one();
+    for (job, outcome) in jobs.into_iter().zip(answers) {
+        answer(job, outcome);
+    }
+    wait
+}
+
+/// Carries out what takes no room: agents that are there stay there.
+async fn without_growing(shared: &Shared, jobs: &[Job], why: &str) -> Answers {
+    let is_small =
+        |job: &Job| matches!(job.write.what, RegistryAct::Hear { .. } | RegistryAct::RemoveAgent { .. });
+    let writes = jobs.iter().filter(|job| is_small(job)).map(|job| job.write.clone()).collect();
+    let mut small = match write(shared, writes).await {
+        Ok(outcomes) => outcomes.into_iter().map(Ok).collect::<Answers>(),
+        Err(error) => vec![Err(said(error)); jobs.len()],
+    }
+    .into_iter();
+    let full = || Err(Error::from(RegistryStoreError::Full(why.to_owned())));
+    let next = |job: &Job| if is_small(job) { small.next() } else { None };
+    let mut next = next;
+    jobs.iter().map(|job| next(job).unwrap_or_else(full)).collect()
+}
+
+async fn one_by_one(shared: &Shared, jobs: &[Job]) -> Answers {
+    let mut answers = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        answers.push(match write(shared, vec![job.write.clone()]).await {
+            Ok(outcomes) => outcomes.into_iter().next().map_or_else(|| Err(away()), Ok),
+            Err(error) => Err(said(error)),
+        });
+    }
+    answers
+}
+
+/// Writes; a store that does not answer one outcome for each is as good as away.
+async fn write(shared: &Shared, writes: Vec<RegistryWrite>) -> Result<Vec<Outcome>, RegistryStoreError> {
+    let count = writes.len();
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let outcomes = within(shared.store.write(writes)).await?;
+    if outcomes.len() == count {
+        return Ok(outcomes);
+    }
+    Err(RegistryStoreError::Unavailable(format!("it answered {} of {count} writes", outcomes.len())))
+}
+
+async fn within<T>(
+    work: impl Future<Output = Result<T, RegistryStoreError>>,
+) -> Result<T, RegistryStoreError> {
+    timeout(WITHIN, work).await.unwrap_or_else(|_| {
+        Err(RegistryStoreError::Unavailable(format!("no answer within {} seconds", WITHIN.as_secs())))
+    })
+}
+
+/// Says why the store did not write, to who asked and, where it is a fault of ours, to who watches.
+fn said(error: RegistryStoreError) -> Error {
+    if matches!(error, RegistryStoreError::Corrupt(_) | RegistryStoreError::Gone(_)) {
+        tracing::error!(%error, "the registry's store did not write");
+    }
+    error.into()
+}
+
+fn away() -> Error {
+    Error::unavailable("the registry's store is away; try again in a moment").retry_after(Duration::from_secs(1))
+}
+
+/// Answers a job; nobody may be waiting any more.
+fn answer(job: Job, outcome: Result<Outcome, Error>) {
+    drop(job.reply.send(outcome));
+}
