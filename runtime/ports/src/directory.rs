@@ -8,7 +8,7 @@ use soorma_core::{
     Timestamp, Topic,
 };
 
-use crate::Standing;
+use crate::{Description, Standing};
 
 /// Who is here, what they can do, and what events mean.
 ///
@@ -82,8 +82,29 @@ pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
         limit: usize,
     ) -> Result<Vec<Arc<PayloadSchema>>, Error>;
 
+    /// Says in few words what agents can do and how they are asked for it, for a planner; in a text of at most `max_chars` characters,
+    /// and how many agents there was no room for.
+    fn describe(
+        &self,
+        tenant: &TenantId,
+        agents: &[Registered],
+        max_chars: usize,
+    ) -> Result<Description, Error>;
+
+    /// Counts, for who watches over the whole node: of no tenant, and to be shown to none.
+    fn tally(&self) -> Tally;
+
     /// Says whether the registry answers, and whether it can be written to.
     async fn check(&self) -> Result<(), Error>;
+}
+
+/// What the registry of a node counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The agents of all tenants, with those whose lease has run out.
+    pub agents: u64,
+    /// How many published events had a payload that does not fit its schema, since the node started.
+    pub payload_faults: u64,
 }
 
 /// Looks at events before they are published.
