@@ -1,14 +1,14 @@
 //! The bus itself: it guards the log's door and says who a published event belongs to.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use soorma_core::{Error, ErrorCode, Event, Name, TenantId, Topic};
 use soorma_ports::{
     Appended, Bus, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, EventLog, EventLogError,
-    GroupCommand, GroupKey, GroupStatus, Reach, Settle, Subscriber, Subscription,
+    GroupCommand, GroupKey, GroupStatus, PayloadCheck, Reach, Settle, Subscriber, Subscription,
 };
 use tokio::sync::Semaphore;
 
@@ -33,6 +33,8 @@ pub struct EventBus {
     config: Config,
     places: Semaphore,
     tails: Arc<Tails>,
+    /// Who looks at payloads stands on the bus itself, so it comes after it.
+    check: OnceLock<Arc<dyn PayloadCheck>>,
 }
 
 impl EventBus {
@@ -49,7 +51,13 @@ impl EventBus {
             places: Semaphore::new(to_usize(config.max_in_flight)),
             tails: Arc::new(Tails::new(to_usize(config.tail_buffer))),
             config,
+            check: OnceLock::new(),
         })
+    }
+
+    /// Has each event looked at before it is published. Only the first call counts: who publishes is not to see the rules change.
+    pub fn checked_by(&self, check: Arc<dyn PayloadCheck>) {
+        let _first = self.check.get_or_init(|| check);
     }
 
     /// Reads the tail of a topic for all live streams, and waits while the log is away; dropping it stops it, and
@@ -107,6 +115,9 @@ impl Bus for EventBus {
         for event in &mut events {
             event.platform_tenant_id = Some(tenant.to_string());
             self.fits(event)?;
+            if let Some(check) = self.check.get() {
+                check.check_payload(tenant, event)?;
+            }
         }
         Ok(self.log.append(tenant, events.into_iter().map(Arc::new).collect()).await?)
     }
