@@ -125,7 +125,9 @@ impl Shared {
     pub(crate) async fn write(&self, tenant: &TenantId, what: RegistryAct) -> Result<Outcome, Error> {
         self.view()?;
         if self.outage.is_on() {
-            return Err(Error::unavailable("the registry's store is away; try again in a moment").retry_after(AWAY));
+            return Err(
+                Error::unavailable("the registry's store is away; try again in a moment").retry_after(AWAY)
+            );
         }
         let deadline = Instant::now() + self.config.answer_within;
         let full = || {

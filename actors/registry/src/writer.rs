@@ -148,7 +148,8 @@ fn said(error: RegistryStoreError) -> Error {
 }
 
 fn away() -> Error {
-    Error::unavailable("the registry's store is away; try again in a moment").retry_after(Duration::from_secs(1))
+    Error::unavailable("the registry's store is away; try again in a moment")
+        .retry_after(Duration::from_secs(1))
 }
 
 /// Answers a job; nobody may be waiting any more.

@@ -43,7 +43,9 @@ impl Compiled {
                 .and_then(|value| CompiledSchema::new(&value).map_err(|faults| format!("{faults:?}")));
             // It was admitted when it was registered, perhaps by another version of this program.
             compiled
-                .map_err(|error| tracing::error!(name, error, "a schema cannot be checked by; payloads pass it"))
+                .map_err(|error| {
+                    tracing::error!(name, error, "a schema cannot be checked by; payloads pass it")
+                })
                 .ok()
         };
         self.0.get_or_init(compile).as_ref()
@@ -149,7 +151,8 @@ impl Definitions {
     /// Returns what the payload of an event must follow, where the tenant has said so.
     pub(crate) fn rule(&self, event: &str) -> Option<Rule> {
         let row = self.events.get(event)?;
-        let named = row.definition.payload_schema_name.as_ref().and_then(|name| self.schema(name.as_str(), None));
+        let named =
+            row.definition.payload_schema_name.as_ref().and_then(|name| self.schema(name.as_str(), None));
         match (named, &row.definition.payload_schema) {
             (Some(named), _) => Some(Rule::Named(Arc::clone(named))),
             (None, Some(schema)) => Some(Rule::Inline(Arc::clone(row), schema.clone())),
@@ -169,7 +172,8 @@ impl Definitions {
             // It never changes: the same change was read again.
             return;
         }
-        let at = versions.partition_point(|row| (row.schema.created_at, row.revision) < (schema.created_at, revision));
+        let at = versions
+            .partition_point(|row| (row.schema.created_at, row.revision) < (schema.created_at, revision));
         let row = SchemaRow { schema: Arc::new(schema), revision, compiled: Compiled::default() };
         versions.insert(at, Arc::new(row));
         self.schema_count += 1;

@@ -112,7 +112,10 @@ impl Hash for ById {
 pub(crate) type Rows = BTreeSet<ByPlace>;
 
 /// Returns the rows that stand after a place.
-pub(crate) fn after<'a>(rows: &'a Rows, place: Option<(&str, &str)>) -> impl Iterator<Item = &'a Arc<Row>> {
+pub(crate) fn after<'a>(
+    rows: &'a Rows,
+    place: Option<(&str, &str)>,
+) -> impl Iterator<Item = &'a Arc<Row>> + use<'a> {
     let from = match &place {
         Some(place) => Bound::Excluded(place as &dyn Place),
         None => Bound::Unbounded,

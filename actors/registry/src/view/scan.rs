@@ -41,7 +41,8 @@ impl<'a> Scan<'a> {
         let Some(rows) = agents.candidates(self.query) else { return true };
         let before = self.last.take();
         let given = self.query.after.as_ref().map(|(name, id)| (name.as_str(), id.as_str()));
-        let place = before.as_deref().map(|row| (row.record().name.as_str(), row.record().id.as_str())).or(given);
+        let place =
+            before.as_deref().map(|row| (row.record().name.as_str(), row.record().id.as_str())).or(given);
         let mut looked_at = 0;
         for row in with_name(rows, self.query.name.as_deref(), place) {
             if self.is_after(row) && self.fits(row, definitions) && !self.take(row) {
@@ -93,7 +94,8 @@ impl<'a> Scan<'a> {
 
     fn fits(&self, row: &Row, definitions: &Definitions) -> bool {
         let (query, record) = (self.query, row.record());
-        let has = |events: &[soorma_core::Name], event: &str| events.iter().any(|name| name.as_str() == event);
+        let has =
+            |events: &[soorma_core::Name], event: &str| events.iter().any(|name| name.as_str() == event);
         query.name.as_deref().is_none_or(|name| record.name.as_str() == name || record.bare_name() == name)
             && query.kind.is_none_or(|kind| record.kind == Some(kind))
             && query.consumes.as_deref().is_none_or(|event| has(&record.consumes, event))

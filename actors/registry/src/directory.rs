@@ -1,0 +1,273 @@
+//! What is asked of the registry.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use soorma_core::{
+    AgentRecord, Data, Error, ErrorCode, EventDefinition, Name, PayloadSchema, TenantId, Timestamp, Topic,
+};
+use soorma_ports::{
+    AgentPage, AgentQuery, Description, Directory, Refused, Registered, RegistryAct, Standing, Tally, Written,
+};
+use tokio::time::{Instant, timeout};
+
+use crate::announcement;
+use crate::describe::describe;
+use crate::limits::{check_record, check_standing, room_for};
+use crate::payloads::listed;
+use crate::registry::Registry;
+use crate::schema::CompiledSchema;
+use crate::view::Tenant;
+use crate::view::row::Row;
+
+/// How long the store may take to say that it is there.
+const CHECK_WITHIN: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl Directory for Registry {
+    async fn register(
+        &self,
+        tenant: &TenantId,
+        agent: AgentRecord,
+        standing: Standing,
+    ) -> Result<bool, Error> {
+        check_record(&agent)?;
+        check_standing(&standing)?;
+        let before = self.row(tenant, &agent.id)?;
+        if before.is_none() {
+            self.room_for_agent(tenant, &agent.id)?;
+        }
+        let was_gone_since = before.and_then(|row| self.expired_since(&row));
+        let (id, asked_at) = (agent.id.clone(), Instant::now());
+        match self.shared.write(tenant, RegistryAct::PutAgent { agent, standing }).await? {
+            Ok(written) => {
+                self.is_here(tenant, &id, written, was_gone_since, asked_at)?;
+                Ok(written.made)
+            }
+            Err(refused) => Err(surprising(refused)),
+        }
+    }
+
+    async fn heartbeat(
+        &self,
+        tenant: &TenantId,
+        agent: &Name,
+        standing: Option<Standing>,
+    ) -> Result<bool, Error> {
+        standing.as_ref().map_or(Ok(()), check_standing)?;
+        let was_gone_since = self.row(tenant, agent)?.and_then(|row| self.expired_since(&row));
+        let asked_at = Instant::now();
+        match self.shared.write(tenant, RegistryAct::Hear { agent: agent.clone(), standing }).await? {
+            Ok(written) => {
+                self.is_here(tenant, agent, written, was_gone_since, asked_at)?;
+                Ok(true)
+            }
+            Err(Refused::NotFound) => Ok(false),
+            Err(refused) => Err(surprising(refused)),
+        }
+    }
+
+    async fn deregister(&self, tenant: &TenantId, agent: &Name) -> Result<bool, Error> {
+        let before = self.row(tenant, agent)?;
+        let what = RegistryAct::RemoveAgent { agent: agent.clone(), unless_heard_after: None };
+        match self.shared.write(tenant, what).await? {
+            Ok(written) => {
+                if let Some(row) = before {
+                    let (now, heard_at) = (self.shared.clock.now(), row.life().heard_at);
+                    let event =
+                        announcement::deregistered(tenant, row.record(), now, heard_at, written.revision);
+                    self.announce(tenant, event);
+                }
+                Ok(true)
+            }
+            Err(Refused::NotFound) => Ok(false),
+            Err(refused) => Err(surprising(refused)),
+        }
+    }
+
+    fn agent(&self, tenant: &TenantId, agent: &Name) -> Result<Option<Registered>, Error> {
+        Ok(self.row(tenant, agent)?.map(|row| row.registered(self.shared.now())))
+    }
+
+    fn agents(&self, tenant: &TenantId, query: &AgentQuery) -> Result<AgentPage, Error> {
+        match self.tenant(tenant)? {
+            Some(tenant) => tenant.find(query, self.shared.now()),
+            None => Ok(AgentPage::default()),
+        }
+    }
+
+    async fn define_event(&self, tenant: &TenantId, event: EventDefinition) -> Result<bool, Error> {
+        for (which, schema) in
+            [("payload", &event.payload_schema), ("answer's payload", &event.response_schema)]
+        {
+            if let Some(schema) = schema {
+                admit(schema, || format!("the schema of the {which} of '{}'", event.name))?;
+            }
+        }
+        if let Some(known) = self.tenant(tenant)? {
+            let known = known.definitions();
+            if known.event(event.name.as_str()).is_none() {
+                let most = self.shared.config.max_events_per_tenant;
+                room_for("event", &event.name, known.event_count(), most)?;
+            }
+        }
+        match self.shared.write(tenant, RegistryAct::PutEvent(event)).await? {
+            Ok(written) => Ok(written.made),
+            Err(refused) => Err(surprising(refused)),
+        }
+    }
+
+    fn event(&self, tenant: &TenantId, name: &Name) -> Result<Option<Arc<EventDefinition>>, Error> {
+        Ok(self.tenant(tenant)?.and_then(|tenant| tenant.definitions().event(name.as_str()).cloned()))
+    }
+
+    fn events(
+        &self,
+        tenant: &TenantId,
+        topic: Option<Topic>,
+        after: Option<&Name>,
+        limit: usize,
+    ) -> Result<Vec<Arc<EventDefinition>>, Error> {
+        let tenant = self.tenant(tenant)?;
+        Ok(tenant
+            .map(|tenant| tenant.definitions().events(topic, after.map(Name::as_str), limit))
+            .unwrap_or_default())
+    }
+
+    async fn put_schema(&self, tenant: &TenantId, schema: PayloadSchema) -> Result<(), Error> {
+        let called = format!("{}@{}", schema.name, schema.version);
+        let exists = || {
+            Error::new(ErrorCode::AlreadyExists, format!("Schema '{called}' already exists for this tenant"))
+        };
+        if let Some(known) = self.tenant(tenant)? {
+            let known = known.definitions();
+            if known.schema(schema.name.as_str(), Some(schema.version.as_str())).is_some() {
+                return Err(exists());
+            }
+            let most = self.shared.config.max_schemas_per_tenant;
+            room_for("schema", &schema.name, known.schema_count(), most)?;
+        }
+        admit(&schema.schema, || format!("schema '{called}'"))?;
+        match self.shared.write(tenant, RegistryAct::PutSchema(schema)).await? {
+            Ok(_) => Ok(()),
+            Err(Refused::AlreadyExists) => Err(exists()),
+            Err(refused) => Err(surprising(refused)),
+        }
+    }
+
+    fn schema(
+        &self,
+        tenant: &TenantId,
+        name: &Name,
+        version: Option<&str>,
+    ) -> Result<Option<Arc<PayloadSchema>>, Error> {
+        let tenant = self.tenant(tenant)?;
+        Ok(tenant.and_then(|tenant| {
+            tenant.definitions().schema(name.as_str(), version).map(|row| Arc::clone(&row.schema))
+        }))
+    }
+
+    fn schemas(
+        &self,
+        tenant: &TenantId,
+        owner: Option<&str>,
+        after: Option<(&str, &str)>,
+        limit: usize,
+    ) -> Result<Vec<Arc<PayloadSchema>>, Error> {
+        let tenant = self.tenant(tenant)?;
+        Ok(tenant.map(|tenant| tenant.definitions().schemas(owner, after, limit)).unwrap_or_default())
+    }
+
+    fn describe(
+        &self,
+        tenant: &TenantId,
+        agents: &[Registered],
+        max_chars: usize,
+    ) -> Result<Description, Error> {
+        let tenant = self.tenant(tenant)?.unwrap_or_default();
+        Ok(describe(&tenant, agents, max_chars))
+    }
+
+    fn tally(&self) -> Tally {
+        let agents = u64::try_from(self.shared.view_so_far().agents()).unwrap_or(u64::MAX);
+        Tally { agents, payload_faults: self.payload_faults() }
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        self.shared.view()?;
+        let late = || Error::unavailable("the registry's store does not answer");
+        timeout(CHECK_WITHIN, self.shared.store.check()).await.map_err(|_| late())??;
+        Ok(())
+    }
+}
+
+impl Registry {
+    fn tenant(&self, tenant: &TenantId) -> Result<Option<Arc<Tenant>>, Error> {
+        Ok(self.shared.view()?.tenant(tenant))
+    }
+
+    fn row(&self, tenant: &TenantId, agent: &Name) -> Result<Option<Arc<Row>>, Error> {
+        Ok(self.tenant(tenant)?.and_then(|tenant| tenant.agent(agent)))
+    }
+
+    /// Refuses an agent that would be one too many. What is on its way at the same time is not counted: there may be as many more as may
+    /// wait for the store.
+    fn room_for_agent(&self, tenant: &TenantId, agent: &Name) -> Result<(), Error> {
+        let (view, config) = (self.shared.view()?, &self.shared.config);
+        let has = view.tenant(tenant).map_or(0, |tenant| tenant.agents().len());
+        room_for("agent", agent, has, config.max_agents_per_tenant)?;
+        if view.agents() >= config.max_agents {
+            // How many all tenants have is no tenant's business.
+            let message = "there is no room for more agents on this platform";
+            return Err(
+                Error::new(ErrorCode::Overloaded, message).retry_after(self.shared.config.sweep_every)
+            );
+        }
+        Ok(())
+    }
+
+    /// Returns when an agent whose lease has run out was last heard.
+    fn expired_since(&self, row: &Row) -> Option<Timestamp> {
+        let life = row.life();
+        life.is_expired(self.shared.now()).then_some(life.heard_at)
+    }
+
+    /// Notes that an agent was heard by this process, and says so where that is news.
+    fn is_here(
+        &self,
+        tenant: &TenantId,
+        agent: &Name,
+        written: Written,
+        was_gone_since: Option<Timestamp>,
+        at: Instant,
+    ) -> Result<(), Error> {
+        // It may have been removed since.
+        let Some(row) = self.row(tenant, agent)? else { return Ok(()) };
+        let now = self.shared.clock.now();
+        {
+            let mut life = row.life();
+            life.heard_here = life.heard_here.max(Some(at));
+        }
+        if let Some(heard_at) = was_gone_since {
+            self.announce(tenant, announcement::returned(tenant, row.record(), now, heard_at));
+        } else if written.made {
+            self.announce(tenant, announcement::registered(tenant, row.record(), now, written.revision));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what is no schema that payloads can be checked by.
+fn admit(schema: &Data, called: impl Fn() -> String) -> Result<(), Error> {
+    let value =
+        schema.parse().map_err(|error| Error::invalid(format!("{} cannot be read: {error}", called())))?;
+    CompiledSchema::new(&value)
+        .map(drop)
+        .map_err(|faults| Error::invalid(format!("{} cannot be used: {}", called(), listed(&faults))))
+}
+
+/// The store refuses what cannot be refused by its own contract.
+fn surprising(refused: Refused) -> Error {
+    Error::internal(format!("the registry's store refused a write: {refused}"))
+}

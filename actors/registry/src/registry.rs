@@ -1,0 +1,91 @@
+//! The registry of a node: its branch of the tree, and how it is asked.
+
+use std::sync::Arc;
+
+use soorma_core::{Error, Event, TenantId};
+use soorma_ports::{Bus, Clock, PayloadCheck, RegistryStore};
+use soorma_supervise::{Backoff, ChildSpec, Intensity, Strategy, SupervisorSpec};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::announcement;
+use crate::config::Config;
+use crate::payloads::PayloadFaults;
+use crate::shared::Shared;
+use crate::{follower, leases, writer};
+
+/// Answers what is asked of the registry. What it knows outlives the crashes of its children.
+#[derive(Debug)]
+pub struct Registry {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) payload_faults: PayloadFaults,
+    announcements: mpsc::Sender<(TenantId, Event)>,
+}
+
+/// A fault that comes again and again ends the node, whose supervisor may know more. Seldom, since a store that is away is no fault.
+const BRANCH: Intensity = Intensity::new(10, std::time::Duration::from_secs(60));
+
+impl Registry {
+    /// Makes the registry over a store: the branch `registry` of the tree, and the handle to ask it by. It says on the bus who comes and
+    /// goes; have the bus [checked](soorma_ports::PayloadCheck) by the handle.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn RegistryStore>,
+        clock: Arc<dyn Clock>,
+        bus: Arc<dyn Bus>,
+        config: Config,
+    ) -> (ChildSpec, Arc<Self>) {
+        let config = Config { max_waiting: config.max_waiting.max(1), ..config };
+        let (shared, queue) = Shared::new(store, clock, config);
+        let (announcements, waiting) = mpsc::channel(announcement::WAITING);
+        let (queue, waiting) = (Arc::new(Mutex::new(queue)), Arc::new(Mutex::new(waiting)));
+        let backoff =
+            Backoff::exponential(std::time::Duration::from_millis(10), std::time::Duration::from_secs(5));
+
+        let of = Arc::clone(&shared);
+        let directory = ChildSpec::task("directory", move |cx| follower::run(Arc::clone(&of), cx));
+        let (of, gauged) = (Arc::clone(&shared), Arc::clone(&shared));
+        let writer = ChildSpec::gauged_task(
+            "writer",
+            move || gauged.gauge(),
+            move |cx| writer::run(Arc::clone(&of), Arc::clone(&queue), cx),
+        );
+        let (of, on) = (Arc::clone(&shared), Arc::clone(&bus));
+        let leases = ChildSpec::task("leases", move |cx| leases::run(Arc::clone(&of), Arc::clone(&on), cx));
+        let announcer = ChildSpec::task("announcer", move |cx| {
+            announcement::run(Arc::clone(&waiting), Arc::clone(&bus), cx)
+        });
+        let branch = [directory, writer, leases, announcer].into_iter().fold(
+            SupervisorSpec::new("registry", Strategy::RestForOne).intensity(BRANCH),
+            |branch, child| branch.child(child.backoff(backoff)),
+        );
+        // The handle does not hold the bus, which may hold the handle.
+        let registry = Self { shared, payload_faults: PayloadFaults::default(), announcements };
+        (branch.into(), Arc::new(registry))
+    }
+
+    /// Waits until all that is registered was read once. Before that it answers nothing.
+    pub async fn loaded(&self) {
+        self.shared.loaded().await;
+    }
+
+    /// Returns how many published events had a payload that does not fit its schema.
+    pub fn payload_faults(&self) -> u64 {
+        self.payload_faults.count()
+    }
+
+    pub(crate) fn announce(&self, tenant: &TenantId, event: Event) {
+        if !self.shared.config.announce {
+            return;
+        }
+        let (kind, agent) = (event.kind.clone(), event.subject.clone());
+        if self.announcements.try_send((tenant.clone(), event)).is_err() {
+            tracing::warn!(%tenant, kind, agent, "an agent's coming or going is not announced: too many are");
+        }
+    }
+}
+
+impl PayloadCheck for Registry {
+    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<(), Error> {
+        self.payload_faults.check(&self.shared, tenant, event)
+    }
+}
