@@ -9,6 +9,7 @@ mod clock;
 mod dead_letter;
 mod description;
 mod directory;
+mod embedder;
 mod entropy;
 mod event_log;
 mod external;
@@ -21,6 +22,7 @@ pub use clock::Clock;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use description::{Described, DescribedCapability, DescribedField, Description};
 pub use directory::{AgentPage, AgentQuery, Directory, PayloadCheck, Registered, Said, Tally};
+pub use embedder::{Embedder, EmbedderError, Generation, InvalidGeneration, unit};
 pub use entropy::{Entropy, new_event_id};
 pub use event_log::{Appended, Bounds, Entry, EventLog, EventLogError, Follower, Page, Reach};
 pub use external::{
