@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod groups;
+mod registry;
 mod stream;
 
 pub use stream::{EventStream, Explicit, Frame, StreamRequest};

@@ -13,8 +13,8 @@ pub use client::{Client, EventStream, Explicit, Frame, StreamRequest};
 pub use soorma_agents::{Agent, Agents, Breaker, Ctx, Emission, Fault, Instances, Limits, Tool, Worker};
 pub use soorma_api as api;
 pub use soorma_core::{
-    ChildState, Cursor, Data, Error, ErrorCode, Event, EventDraft, EventId, Json, Name, PartitionKey,
-    Position, Scope, TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
+    AgentKind, AgentStatus, ChildState, Cursor, Data, Error, ErrorCode, Event, EventDraft, EventId, Json,
+    Name, PartitionKey, Position, Scope, TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
 };
 pub use soorma_ports::{
     Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, Kinds, Settle, Start, Subscriber, Subscription,
