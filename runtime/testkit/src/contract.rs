@@ -32,5 +32,6 @@ macro_rules! contract {
     };
 }
 
+pub mod embedder;
 pub mod event_log;
 pub mod registry_store;

@@ -17,6 +17,7 @@ mod event;
 mod faulty_log;
 mod memory_log;
 mod memory_registry;
+mod scripted_embedder;
 pub mod servers;
 
 pub use clock::TestClock;
@@ -25,3 +26,4 @@ pub use event::{event, name, tenant};
 pub use faulty_log::{Call, Fault, FaultyLog};
 pub use memory_log::MemoryLog;
 pub use memory_registry::MemoryRegistry;
+pub use scripted_embedder::{EmbedderFault, ScriptedEmbedder};

@@ -8,5 +8,6 @@ mod it {
     mod memory_log;
     mod memory_registry;
     mod postgres_server;
+    mod scripted_embedder;
     mod tidy;
 }
