@@ -19,6 +19,7 @@ mod memory_log;
 mod memory_registry;
 mod scripted_embedder;
 pub mod servers;
+mod token;
 
 pub use clock::TestClock;
 pub use entropy::SeededEntropy;
@@ -26,4 +27,5 @@ pub use event::{event, name, tenant};
 pub use faulty_log::{Call, Fault, FaultyLog};
 pub use memory_log::MemoryLog;
 pub use memory_registry::MemoryRegistry;
+pub use token::{SECRET, token, token_of};
 pub use scripted_embedder::{EmbedderFault, ScriptedEmbedder};

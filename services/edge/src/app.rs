@@ -3,16 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use soorma_core::{Error, TreeNode};
+use soorma_core::{Error, TenantId, TreeNode};
 use soorma_ports::{Bus, Clock, Entropy, ExternalAgents, new_event_id};
 use tokio::sync::watch;
 
+use crate::access::Access;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::streams::Streams;
 
 /// How long a question to the log may take that an answer waits for.
 pub(crate) const CHECK_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Shows a tree, to a tenant or whole.
+type ShowTree = dyn Fn(Option<&TenantId>, usize, usize) -> TreeNode + Send + Sync;
 
 /// What the edge is built from.
 #[derive(Clone)]
@@ -25,12 +29,14 @@ pub struct Edge {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for ids.
     pub entropy: Arc<dyn Entropy>,
+    /// Who is let in.
+    pub access: Access,
     /// Bounds and times.
     pub config: Config,
     /// Which event log stands below, as `/health` shows it.
     pub adapter: String,
-    /// Shows the supervision tree, down to a depth, at most so many children of each.
-    pub tree: Arc<dyn Fn(usize, usize) -> TreeNode + Send + Sync>,
+    /// Shows the supervision tree, down to a depth, at most so many children of each; for a tenant without what is of others.
+    pub tree: Arc<ShowTree>,
     /// Says whether the node takes work: not while it starts or drains.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -38,6 +44,7 @@ pub struct Edge {
 impl fmt::Debug for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Edge")
+            .field("access", &self.access)
             .field("config", &self.config)
             .field("adapter", &self.adapter)
             .finish_non_exhaustive()

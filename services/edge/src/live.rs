@@ -5,9 +5,9 @@ use futures_util::Stream;
 use soorma_api::{ConnectionRef, frame as name};
 use soorma_core::ErrorCode;
 use soorma_ports::{Kinds, Subscriber};
-use tokio::sync::watch;
 
-use crate::app::{Shared, closing};
+use crate::app::Shared;
+use crate::ending::Ending;
 use crate::frame;
 use crate::pulse::{Beat, Pulse};
 use crate::watched::{Moved, Shown, slow};
@@ -19,7 +19,7 @@ pub(crate) struct LiveStream {
     pub(crate) kinds: Option<Kinds>,
     pub(crate) connection: ConnectionRef,
     pub(crate) pulse: Pulse,
-    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) ending: Ending,
     pub(crate) ended: bool,
 }
 
@@ -38,7 +38,7 @@ impl LiveStream {
         loop {
             let next = tokio::select! {
                 biased;
-                () = closing(&mut self.stopping) => return Some(self.end()),
+                () = self.ending.comes() => return Some(self.end()),
                 beat = self.pulse.beat() => return Some(self.beat(beat)),
                 next = self.subscriber.next() => next,
             };

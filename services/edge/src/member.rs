@@ -4,9 +4,9 @@ use futures_util::Stream;
 use soorma_api::{ConnectionRef, frame as name};
 use soorma_core::Json;
 use soorma_ports::{Connection, Outgoing};
-use tokio::sync::watch;
 
-use crate::app::{Shared, closing};
+use crate::app::Shared;
+use crate::ending::Ending;
 use crate::frame;
 use crate::pulse::{Beat, Pulse};
 use crate::watched::Shown;
@@ -18,7 +18,7 @@ pub(crate) struct MemberStream {
     pub(crate) explicit: bool,
     pub(crate) connection: ConnectionRef,
     pub(crate) pulse: Pulse,
-    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) ending: Ending,
     pub(crate) ended: bool,
 }
 
@@ -36,7 +36,7 @@ impl MemberStream {
         }
         let outgoing = tokio::select! {
             biased;
-            () = closing(&mut self.stopping) => {
+            () = self.ending.comes() => {
                 // The client is not to blame: nothing counts as tried.
                 self.proxy.close().await;
                 Outgoing::End

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
 use futures_util::FutureExt as _;
@@ -102,17 +102,18 @@ fn router(app: Shared) -> Router {
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(body::limit(app.config().max_body_bytes))
-        .layer(from_fn(guard))
+        .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
 }
 
 /// Stands before every route: decides who may ask, and turns a panic into an answer.
-async fn guard(mut request: Request, next: Next) -> Response {
-    let scope = match admit(request.uri(), request.headers()) {
-        Ok(scope) => scope,
+async fn guard(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
+    let (scope, pass) = match admit(&app.edge.access, request.uri(), request.headers()).await {
+        Ok(admitted) => admitted,
         Err(error) => return Refusal::from(error).into_response(),
     };
     request.extensions_mut().insert(scope);
+    request.extensions_mut().insert(pass);
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {

@@ -116,8 +116,11 @@ impl Streams {
         self.lock().streams.len()
     }
 
-    pub(crate) fn count_of(&self, kind: Kind) -> usize {
-        self.lock().streams.values().filter(|one| one.kind == kind).count()
+    /// How many of a kind are open, of one tenant or of all.
+    pub(crate) fn count_of(&self, kind: Kind, of: Option<&TenantId>) -> usize {
+        let open = self.lock();
+        let theirs = open.streams.values().filter(|one| of.is_none_or(|tenant| one.tenant == *tenant));
+        theirs.filter(|one| one.kind == kind).count()
     }
 
     pub(crate) fn of(&self, tenant: &TenantId) -> Connections {
@@ -201,7 +204,8 @@ mod tests {
         assert_eq!((refused.code, refused.retry_after), (ErrorCode::Overloaded, Some(COME_BACK)));
         drop(first);
         assert_eq!((streams.count(), streams.of(&one.tenant).count), (2, 1));
-        assert_eq!(Kind::ALL.map(|kind| streams.count_of(kind)), [1, 0, 1]);
+        assert_eq!(Kind::ALL.map(|kind| streams.count_of(kind, None)), [1, 0, 1]);
+        assert_eq!(Kind::ALL.map(|kind| streams.count_of(kind, Some(&one.tenant))), [0, 0, 1]);
         assert_eq!(streams.of(&one.tenant).connections, [connection("2")]);
         assert!(open(&two, "6").is_ok());
         assert_eq!(streams.lock().counts.len(), 4);

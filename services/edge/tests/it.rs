@@ -18,4 +18,5 @@ mod it {
     mod publish;
     mod recorded;
     mod slow;
+    mod tokens;
 }

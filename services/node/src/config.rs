@@ -3,6 +3,7 @@
 //! Pure: files, environment and flags are arguments, and all that is wrong with them is said at once. The one
 //! table of keys is in `keys`; how values are written is in `value`.
 
+mod auth;
 mod error;
 mod file;
 mod keys;
@@ -13,9 +14,12 @@ mod tests;
 
 use std::path::PathBuf;
 
+pub use auth::Jwks;
 pub use error::{ConfigError, Source};
-pub use keys::{Bus, Config, Edge, Log, Models, Nats, Node, Postgres, Registry, Telemetry};
+pub use keys::{Auth, Bus, Config, Edge, Log, Models, Nats, Node, Postgres, Registry, Telemetry};
 pub use value::{ByteSize, Durability, EmbedderKind, LogFormat, Payloads, PayloadsOf, RetainOf, Servers};
+
+pub use soorma_edge::Tokens;
 
 use error::nearest;
 use keys::{KEYS, Key, SECTIONS};
@@ -23,12 +27,25 @@ use keys::{KEYS, Key, SECTIONS};
 /// What an environment variable of ours begins with; section and key follow, with two underscores between them.
 pub const ENV_PREFIX: &str = "SOORMA__";
 
+/// Variables that the published services read, and what they are here; ours go before them.
+const ALIASES: [(&str, &str); 4] = [
+    ("SOORMA_AUTH_JWT_SECRET", "auth.jwt_secret"),
+    ("SOORMA_AUTH_JWT_ISSUER", "auth.jwt_issuer"),
+    ("SOORMA_AUTH_JWT_AUDIENCE", "auth.jwt_audience"),
+    ("SOORMA_AUTH_JWKS_URL", "auth.jwks"),
+];
+
+/// Returns whether an environment variable of that name means something here.
+pub fn is_ours(name: &str) -> bool {
+    name.starts_with(ENV_PREFIX) || ALIASES.iter().any(|(alias, _)| *alias == name)
+}
+
 /// Where a configuration comes from, weakest first.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The file, where there is one.
     pub file: Option<File>,
-    /// The environment; what does not begin with [`ENV_PREFIX`] is none of ours.
+    /// The environment; what [`is_ours`] does not know is passed over.
     pub env: Vec<(String, String)>,
     /// Paths and values from the command line, such as `edge.listen` and `127.0.0.1:0`.
     pub flags: Vec<(String, String)>,
@@ -83,6 +100,16 @@ pub fn load(sources: Sources) -> Result<Loaded, Vec<ConfigError>> {
     if let Some(file) = &sources.file {
         file::read(file, &mut given, &mut errors);
     }
+    given.extend(sources.env.iter().filter_map(|(name, value)| {
+        let (_, path) = ALIASES.iter().find(|(alias, _)| alias == name)?;
+        // Compose files set what they leave out to nothing.
+        let given = || Given {
+            path: (*path).to_owned(),
+            value: Ok(value.clone()),
+            source: Source::Env(name.clone()),
+        };
+        (!value.trim().is_empty()).then(given)
+    }));
     given.extend(sources.env.into_iter().filter_map(|(name, value)| {
         let path = name.strip_prefix(ENV_PREFIX)?.to_ascii_lowercase().replace("__", ".");
         Some(Given { path, value: Ok(value), source: Source::Env(name) })

@@ -4,11 +4,14 @@
 //! program that embeds one hosts its agents in it, with or without an edge.
 
 mod announcer;
+mod auth;
 mod backends;
 pub mod config;
 mod data_folder;
+mod jwks;
 mod machine;
 mod node;
+mod sight;
 
 pub use machine::{MachineClock, MachineEntropy};
 pub use node::{Node, NodeError, Options};

@@ -15,9 +15,11 @@ use soorma_supervise::{
 };
 
 use crate::announcer::Announcer;
+use crate::auth::{self, Auth};
 use crate::backends::Backends;
 use crate::config::Config;
 use crate::machine::{MachineClock, MachineEntropy};
+use crate::sight;
 
 /// Why a node did not start, or ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +33,9 @@ pub enum NodeError {
     /// The address cannot be listened on.
     #[error("{0}")]
     Listen(String),
+    /// Nobody could be let in, or not as is configured.
+    #[error("{0}")]
+    Auth(String),
     /// The tree gave up.
     #[error("{0}")]
     GaveUp(#[from] GaveUp),
@@ -86,7 +91,13 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(MachineClock);
         let entropy: Arc<dyn Entropy> = Arc::new(MachineEntropy);
         // The port is taken before the log is opened: a port in use is found before anything is done.
-        let listener = if options.edge { Some(listen(config.edge.listen)?) } else { None };
+        let listener = match options.edge {
+            true => {
+                auth::may_listen(&config, config.edge.listen)?;
+                Some((listen(config.edge.listen)?, Auth::open(&config, &clock).await?))
+            }
+            false => None,
+        };
         let backends = Backends::open(&config, &clock).await?;
         let bus = EventBus::new(backends.log(), bus_config(&config));
         let ready = Arc::new(AtomicBool::new(false));
@@ -110,7 +121,10 @@ impl Node {
         // The edge shows the tree that it is part of: it gets the root when there is one.
         let tree: Arc<RwLock<Option<Root>>> = Arc::default();
         let mut addr = None;
-        if let Some(listener) = listener {
+        if let Some((listener, auth)) = listener {
+            if let Some(keys) = auth.branch() {
+                spec = spec.child(keys);
+            }
             addr = listener.local_addr().ok();
             let shown = Arc::clone(&tree);
             let up = Arc::clone(&ready);
@@ -121,9 +135,10 @@ impl Node {
                 entropy: Arc::clone(&entropy),
                 config: edge_config(&config),
                 adapter: backends.name().to_owned(),
-                tree: Arc::new(move |depth, limit| {
+                access: auth.access,
+                tree: Arc::new(move |of, depth, limit| {
                     let root = shown.read().unwrap_or_else(PoisonError::into_inner);
-                    root.as_ref().map_or_else(starting, |root| root.tree_to(depth, limit))
+                    root.as_ref().map_or_else(starting, |root| sight::tree(root, of, depth, limit))
                 }),
                 ready: Arc::new(move || up.load(Ordering::Relaxed)),
             };
@@ -213,11 +228,6 @@ fn starting() -> TreeNode {
 }
 
 fn listen(addr: SocketAddr) -> Result<TcpListener, NodeError> {
-    if !addr.ip().is_loopback() {
-        return Err(NodeError::Listen(format!(
-            "nobody is asked for a token yet, so a node listens on this machine only, and {addr} is not loopback: use 127.0.0.1:PORT or [::1]:PORT"
-        )));
-    }
     let listener = TcpListener::bind(addr).map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => NodeError::Listen(format!(
             "{addr} is in use by another program. Stop that one, or listen elsewhere with --listen {}:0 (port 0 takes a free one)",
@@ -320,6 +330,7 @@ impl From<NodeError> for Error {
         let message = error.to_string();
         match error {
             NodeError::Log(error) => Self { message, ..Self::from(error) },
+            NodeError::Auth(_) => Self::invalid(message),
             NodeError::Data(_) | NodeError::Listen(_) | NodeError::GaveUp(_) => Self::unavailable(message),
         }
     }

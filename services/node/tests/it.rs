@@ -3,4 +3,5 @@
 #[cfg(test)]
 mod it {
     mod node;
+    mod tokens;
 }

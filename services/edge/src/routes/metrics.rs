@@ -1,11 +1,14 @@
-//! How much there is of what, for Prometheus. It is the operator's, and names all tenants and their groups: like every route, it answers
-//! to this machine alone.
+//! How much there is of what, for Prometheus. Whole it is the operator's, and names all tenants and their groups; a tenant's token shows
+//! what is of that tenant, and no sum that others are part of.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use soorma_core::{Scope, TenantId};
 use soorma_ports::{GroupStatus, Reach};
 
+use crate::access::Pass;
 use crate::app::{App, Shared};
 use crate::exposition::{Exposition, MEDIA_TYPE};
 use crate::reply::Refusal;
@@ -14,26 +17,38 @@ use crate::streams::Kind;
 /// How many groups are shown, so that a scrape stays small.
 const MAX_GROUPS: usize = 1_000;
 
-pub(crate) async fn show(State(app): State<Shared>) -> Result<Response, Refusal> {
+pub(crate) async fn show(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    Extension(pass): Extension<Pass>,
+) -> Result<Response, Refusal> {
+    let of = if pass.whole { None } else { Some(&scope.tenant) };
+    let reach = of.map_or(Reach::Platform, |tenant| Reach::Tenant(tenant.clone()));
     let up = app.check().await.is_ok();
     // While the log is away, the rest is shown all the same.
     let groups = match up {
-        true => app.bus().groups(&Reach::Platform, None, MAX_GROUPS + 1).await.unwrap_or_default(),
+        true => app.bus().groups(&reach, None, MAX_GROUPS + 1).await.unwrap_or_default(),
         false => Vec::new(),
     };
     let mut text = Exposition::default();
     text.family("soorma_log_up", "Whether the event log takes events.", "gauge");
     text.sample(&[], u8::from(up));
-    edge(&app, &mut text);
+    streams(&app, of, &mut text);
+    if of.is_none() {
+        edge(&app, &mut text);
+    }
     of_groups(&app, &groups, &mut text);
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text.into_text()).into_response())
 }
 
-fn edge(app: &App, text: &mut Exposition) {
+fn streams(app: &App, of: Option<&TenantId>, text: &mut Exposition) {
     text.family("soorma_streams_open", "Streams that are open.", "gauge");
     for kind in Kind::ALL {
-        text.sample(&[("kind", kind.as_str())], app.streams.count_of(kind));
+        text.sample(&[("kind", kind.as_str())], app.streams.count_of(kind, of));
     }
+}
+
+fn edge(app: &App, text: &mut Exposition) {
     let counters = &app.counters;
     for (name, says, counter) in [
         ("soorma_events_published_total", "Events that were appended.", &counters.published),

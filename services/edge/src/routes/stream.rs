@@ -16,7 +16,9 @@ use soorma_ports::{
     Acks, ConsumerSpec, EventLogError, ExternalAgent, Kinds, Start, Subscriber, Subscription,
 };
 
+use crate::access::Pass;
 use crate::app::{App, Shared};
+use crate::ending::Ending;
 use crate::frame;
 use crate::live::LiveStream;
 use crate::member::MemberStream;
@@ -32,6 +34,7 @@ const FEWER_GROUPS: std::time::Duration = std::time::Duration::from_secs(60);
 pub(crate) async fn open(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
+    Extension(pass): Extension<Pass>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
@@ -59,11 +62,12 @@ pub(crate) async fn open(
         topics: topic_names,
     };
     let place = app.streams.open(&scope, kind, shown)?;
+    let ending = Ending::new(&app, pass.until);
     let connection = ConnectionRef { connection_id };
     let body = match what {
         What::Member(member) => {
             let agent = agent(&app, &scope, member, topics, agent_id, &connection, kinds);
-            member_body(app, agent, connection, &connected, place).await?
+            member_body(app, agent, connection, &connected, place, ending).await?
         }
         What::Live { from } => {
             let topics: BTreeSet<Topic> = topics.into_iter().collect();
@@ -76,7 +80,7 @@ pub(crate) async fn open(
             if kept {
                 to_earliest(&app, &mut subscription).await?;
             }
-            live_body(app, subscription, kinds, connection, &connected, place).await?
+            live_body(app, subscription, kinds, connection, &connected, place, ending).await?
         }
     };
     let headers = [
@@ -93,6 +97,7 @@ async fn member_body(
     connection: ConnectionRef,
     connected: &Connected,
     place: Place,
+    ending: Ending,
 ) -> Result<Body, Refusal> {
     may_make(&app, &agent.group.tenant, &agent.group.group).await?;
     let explicit = agent.acks == Acks::Explicit;
@@ -105,7 +110,7 @@ async fn member_body(
     let connected = Shown::aside(frame::control(name::CONNECTED, None, connected));
     let stream = MemberStream {
         pulse: Pulse::new(app.config().heartbeat_every),
-        stopping: app.stopping.clone(),
+        ending,
         app,
         proxy,
         explicit,
@@ -123,13 +128,14 @@ async fn live_body(
     connection: ConnectionRef,
     connected: &Connected,
     place: Place,
+    ending: Ending,
 ) -> Result<Body, Refusal> {
     let subscriber = subscribe(&app, subscription).await?;
     let cursor = subscriber.cursor().clone();
     let connected = Shown::aside(frame::control(name::CONNECTED, Some(&cursor), connected));
     let stream = LiveStream {
         pulse: Pulse::new(app.config().heartbeat_every),
-        stopping: app.stopping.clone(),
+        ending,
         app,
         subscriber,
         kinds,

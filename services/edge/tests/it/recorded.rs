@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::http::{Reply, exchange, request};
-use super::server::{Server, patient};
+use super::server::{Server, guarded, patient};
 use super::sse::Stream;
 
 const TENANT: &str = "pt_2b21b832c5674b7a8ef30b91b9fe8395";
@@ -27,6 +27,7 @@ struct Recorded {
     method: String,
     path: String,
     content_type: Option<String>,
+    authorization: Option<String>,
     body: String,
     status: u16,
     answer: Value,
@@ -48,6 +49,7 @@ fn read(text: &str) -> Recorded {
         method: words.next().expect("a method").into(),
         path: words.next().expect("a path").into(),
         content_type: header("Content-Type"),
+        authorization: header("Authorization"),
         body: body.get(..length).expect("the whole body").into(),
         status: answer_head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"),
         answer: serde_json::from_str(answer.trim()).unwrap_or(Value::Null),
@@ -58,6 +60,10 @@ async fn replay(server: &Server, recorded: &Recorded) -> Reply {
     let mut headers = vec![("x-tenant-id", TENANT)];
     if let Some(content_type) = &recorded.content_type {
         headers.push(("content-type", content_type));
+    }
+    // Of what is recorded with a good token, the headers say who asked.
+    if let Some(authorization) = recorded.authorization.as_ref().filter(|_| recorded.status == 401) {
+        headers.push(("authorization", authorization));
     }
     let request = request(&recorded.method, &recorded.path, &headers, recorded.body.as_bytes());
     exchange(server.address, &request).await
@@ -148,6 +154,20 @@ async fn the_recorded_requests_are_answered_as_they_were() {
         shown["connections"][0]["connection_id"] = "masked".into();
     }
     assert_eq!(ours, theirs);
+}
+
+#[tokio::test]
+async fn who_proves_nothing_is_answered_as_they_were() {
+    let server = Server::letting_in(guarded).await;
+    for (name, text) in [
+        recorded!("006-registry-root"),
+        recorded!("054-registry-bad-jwt"),
+        recorded!("077-event-stream-no-auth"),
+    ] {
+        let recorded = read(text);
+        assert_eq!(recorded.status, 401, "{name}");
+        compare(name, &recorded, &replay(&server, &recorded).await, &Expect::Same);
+    }
 }
 
 /// Returns the frames of the recorded stream: name and data.

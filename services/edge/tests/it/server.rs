@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use soorma_agents::{Agents, Runtime};
 use soorma_bus::EventBus;
 use soorma_core::{ChildState, Topic, TreeNode};
-use soorma_edge::{Config, Edge, serve};
+use soorma_edge::{Access, Config, Edge, Tokens, serve};
+use soorma_identity::{Verifier, VerifierSpec};
 use soorma_ports::{Clock, EventLog};
 use soorma_supervise::{Root, Strategy, SupervisorSpec};
-use soorma_testkit::{FaultyLog, MemoryLog, SeededEntropy, TestClock};
+use soorma_testkit::{FaultyLog, MemoryLog, SECRET, SeededEntropy, TestClock};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -41,6 +42,18 @@ pub(crate) fn patient() -> Config {
     Config { settle_after: HOUR, ack_within: HOUR, ..Config::default() }
 }
 
+/// Lets in who has a token of the tests' secret, and nobody else.
+pub(crate) fn guarded(clock: Arc<dyn Clock>) -> Access {
+    let spec = VerifierSpec { secret: Some(SECRET.into()), ..VerifierSpec::default() };
+    let verifier = Verifier::new(spec, clock).expect("a secret that is long enough");
+    Access {
+        tokens: Tokens::Required,
+        loopback: false,
+        authenticator: Some(Arc::new(verifier)),
+        metrics_token: Some("the operator's".into()),
+    }
+}
+
 impl Server {
     pub(crate) async fn start() -> Self {
         Self::with(Config::default()).await
@@ -54,6 +67,20 @@ impl Server {
         config: Config,
         bus: soorma_bus::Config,
         log: impl FnOnce(Arc<dyn Clock>) -> Arc<MemoryLog>,
+    ) -> Self {
+        Self::built(config, bus, log, |_| Access::this_machine()).await
+    }
+
+    /// One that lets in whom it is told to.
+    pub(crate) async fn letting_in(access: impl FnOnce(Arc<dyn Clock>) -> Access) -> Self {
+        Self::built(patient(), soorma_bus::Config::default(), MemoryLog::new, access).await
+    }
+
+    async fn built(
+        config: Config,
+        bus: soorma_bus::Config,
+        log: impl FnOnce(Arc<dyn Clock>) -> Arc<MemoryLog>,
+        access: impl FnOnce(Arc<dyn Clock>) -> Access,
     ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
         let log = FaultyLog::new(log(clock.clone()));
@@ -79,13 +106,17 @@ impl Server {
         let edge = Edge {
             bus,
             agents: Arc::new(agents.clone()),
+            access: access(clock.clone()),
             clock,
             entropy: Arc::new(SeededEntropy::new(4_711)),
             config,
             adapter: "NatsAdapter".into(),
-            tree: Arc::new(move |depth, limit| {
+            tree: Arc::new(move |of, depth, limit| {
                 assert!(!is_broken.load(Ordering::SeqCst), "the tree is broken");
                 let mut tree = tree();
+                if let Some(tenant) = of {
+                    tree.id = format!("what {tenant} sees");
+                }
                 cut(&mut tree, depth, limit);
                 tree
             }),

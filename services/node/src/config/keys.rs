@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use soorma_edge::Tokens;
+
+use super::auth::Jwks;
 use super::value::{
     ByteSize, Durability, EmbedderKind, LogFormat, Payloads, PayloadsOf, RetainOf, Servers, Value, any,
     at_least, between, http_url, if_given, log_filter, node_name, postgres_url, prefix, sql_name,
@@ -119,6 +122,23 @@ config! {
         [max_streams_per_principal] u32 = 1_000, at_least(1);
         /// How often a stream that has nothing to say shows that it lives.
         [heartbeat] Duration = secs(15), at_least(100 * MS);
+    }
+    /// Who is asking: whether a token says it, and by what tokens are verified.
+    auth: Auth {
+        /// Whether every request needs a token: required, or optional, for a node that listens on this machine only. `soorma serve` requires them where nothing is said.
+        [tokens] Tokens = Tokens::Optional, any;
+        /// The secret that is shared with who issues tokens (HS256), of at least 32 bytes; empty for none.
+        secret [jwt_secret] String = String::new(), any;
+        /// The issuer (iss) that tokens must name; empty for any.
+        [jwt_issuer] String = String::new(), any;
+        /// The audience (aud) that tokens must name; empty for any.
+        [jwt_audience] String = String::new(), any;
+        /// The keys that who issues tokens publishes (RS256, as JWKS): a file, or an http or https address.
+        [jwks] Option<Jwks> = None, any;
+        /// How often these keys are read anew; early when a token names one that is not known.
+        [jwks_refresh] Duration = secs(300), between(secs(1), secs(86_400));
+        /// A token that opens /metrics, whole, and nothing else; empty for none.
+        secret [metrics_token] String = String::new(), any;
     }
     /// Publishing, groups and live streams.
     bus: Bus {

@@ -52,6 +52,13 @@ fn nothing_given_is_the_defaults() {
             "edge.max_streams_per_tenant=2000",
             "edge.max_streams_per_principal=1000",
             "edge.heartbeat=15s",
+            "auth.tokens=optional",
+            "auth.jwt_secret=",
+            "auth.jwt_issuer=",
+            "auth.jwt_audience=",
+            "auth.jwks=none",
+            "auth.jwks_refresh=5m",
+            "auth.metrics_token=",
             "bus.max_in_flight=4096",
             "bus.max_event_bytes=256KiB",
             "bus.tail_buffer=1024",
@@ -134,6 +141,10 @@ fn good_values_are_read_and_shown_in_their_shortest_form() {
         ("nats.servers", "none", "none"),
         ("nats.tls_required", "true", "true"),
         ("nats.durability", "synced", "synced"),
+        ("auth.tokens", "required", "required"),
+        ("auth.jwks", "./keys.json", "./keys.json"),
+        ("auth.jwks", "https://issuer.example/jwks.json", "https://issuer.example/jwks.json"),
+        ("auth.jwks", "none", "none"),
         ("node.name", "eu-1.a", "eu-1.a"),
         ("registry.payloads", "enforce", "enforce"),
         ("registry.payloads_of", " pt_b = off , pt_a=warn,", "pt_a=warn,pt_b=off"),
@@ -201,6 +212,12 @@ fn bad_values_are_refused_with_what_to_write_instead() {
             "is no address of NATS servers; write addresses such as nats://127.0.0.1:4222, with commas between them, or none",
         ),
         ("nats.prefix", "a.b", "is no prefix; write 1 to 64 letters, digits, hyphens and underscores"),
+        ("auth.tokens", "never", "is neither; write required or optional"),
+        (
+            "auth.jwks",
+            "ftp://issuer.example",
+            "is no http address; write a file such as ./keys.json, or an address such as https://issuer.example/jwks.json, or none",
+        ),
         ("nats.durability", "fsync", "is no durability; write acknowledged or synced"),
         (
             "node.name",
@@ -338,9 +355,9 @@ fn unknown_keys_get_the_nearest_one_or_what_there_is() {
         ("node.colour_of_the_door", "the keys of node are data, drain_within, name"),
         (
             "colour.of_the_door",
-            "the sections are node, edge, bus, registry, postgres, log, nats, models, telemetry",
+            "the sections are node, edge, auth, bus, registry, postgres, log, nats, models, telemetry",
         ),
-        ("", "the sections are node, edge, bus, registry, postgres, log, nats, models, telemetry"),
+        ("", "the sections are node, edge, auth, bus, registry, postgres, log, nats, models, telemetry"),
     ] {
         let errors = load(flag(path, "1")).unwrap_err();
         assert_eq!(errors.len(), 1);
@@ -386,6 +403,31 @@ fn the_reference_is_a_file_of_all_defaults() {
 }
 
 #[test]
+fn the_names_of_the_published_services_are_read_and_ours_go_before_them() {
+    let both = Sources {
+        env: vec![
+            ("SOORMA__AUTH__JWT_ISSUER".into(), "ours".into()),
+            ("SOORMA_AUTH_JWT_ISSUER".into(), "theirs".into()),
+            ("SOORMA_AUTH_JWT_AUDIENCE".into(), "services".into()),
+            ("SOORMA_AUTH_JWKS_URL".into(), " ".into()),
+            ("SOORMA_AUTH_JWT_SECRET".into(), "hunter2".into()),
+            ("SOORMA_AUTH_TOKEN".into(), "none of ours".into()),
+        ],
+        ..file("[auth]\njwt_audience = \"of the file\"\njwks = \"keys.json\"\n")
+    };
+    let loaded = load(both).unwrap();
+    let shown = |path: &str| row(&loaded, path);
+    assert_eq!(shown("auth.jwt_issuer"), ("ours".to_owned(), "SOORMA__AUTH__JWT_ISSUER".to_owned()));
+    assert_eq!(shown("auth.jwt_audience"), ("services".to_owned(), "SOORMA_AUTH_JWT_AUDIENCE".to_owned()));
+    assert_eq!(shown("auth.jwks"), ("keys.json".to_owned(), "soorma.toml:3".to_owned()));
+    assert_eq!(shown("auth.jwt_secret"), ("********".to_owned(), "SOORMA_AUTH_JWT_SECRET".to_owned()));
+    let refused = errors(env("SOORMA_AUTH_JWKS_URL", "ftp://x"));
+    assert!(refused[0].starts_with("SOORMA_AUTH_JWKS_URL: auth.jwks = 'ftp://x' is no http"), "{refused:?}");
+    assert!(super::is_ours("SOORMA_AUTH_JWKS_URL") && super::is_ours("SOORMA__EDGE__LISTEN"));
+    assert!(!super::is_ours("SOORMA_AUTH_TOKEN") && !super::is_ours("PATH"));
+}
+
+#[test]
 fn secrets_are_masked() {
     assert_eq!(shown(true, "hunter2".into()), "********");
     assert_eq!(shown(true, String::new()), "", "that there is none is no secret");
@@ -393,7 +435,15 @@ fn secrets_are_masked() {
     let secret: Vec<_> = KEYS.iter().filter(|key| key.secret).map(|key| key.path).collect();
     assert_eq!(
         secret,
-        ["postgres.url", "postgres.owner_url", "nats.password", "nats.token", "models.embedder_key"]
+        [
+            "auth.jwt_secret",
+            "auth.metrics_token",
+            "postgres.url",
+            "postgres.owner_url",
+            "nats.password",
+            "nats.token",
+            "models.embedder_key",
+        ]
     );
     for key in secret {
         let value = if key.ends_with("url") { "postgres://ada:hunter2@host" } else { "hunter2" };

@@ -134,7 +134,7 @@ async fn a_quarantine_is_announced_on_system_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_listens_on_this_machine_only() {
+async fn a_node_that_asks_nobody_for_a_token_listens_on_this_machine_only() {
     let data = tempfile::tempdir().unwrap();
     let mut config = Config::default();
     config.node.data = data.path().to_owned();
