@@ -1,0 +1,68 @@
+//! The same random work on the registry's store in memory and on another gives the same answers.
+//!
+//! Revisions are a store's own affair: what is compared is what became of each write, what one knows who begins, who follows all the while, or
+//! who comes back after a time, and who of them is sent back. That revisions go the way of the writes is seen on each side for itself.
+
+mod side;
+mod step;
+
+use proptest::collection::vec;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use crate::MemoryRegistry;
+use crate::contract::registry_store::RegistryStoreHarness;
+
+use side::Side;
+use step::Step;
+
+/// The most steps of one case.
+const STEPS: usize = 40;
+
+/// Does random work on fresh stores, so many times.
+///
+/// The same seed gives the same work. Not to be called in a runtime: each case has its own, which ends with it.
+///
+/// # Panics
+/// Where an answer differs, with the seed and the fewest steps that were found.
+pub fn compare<H: RegistryStoreHarness>(seed: u64, cases: u32) {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let result = TestRunner::new_with_rng(config, rng).run(&vec(step::step(), 1..=STEPS), |steps| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(case::<H>(&steps)).map_err(TestCaseError::fail)
+    });
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(why, steps)) => panic!("seed {seed}: {why}\nin {steps:#?}"),
+        Err(TestError::Abort(why)) => panic!("seed {seed}: {why}"),
+    }
+}
+
+async fn case<H: RegistryStoreHarness>(steps: &[Step]) -> Result<(), String> {
+    let mut world = H::fresh().await;
+    let memory = MemoryRegistry::new();
+    let mut expected = Side::new(vec![memory.clone(), memory.second()]);
+    let mut other = Side::new(handles(&world).await);
+    for (nth, step) in steps.iter().enumerate() {
+        if matches!(step, Step::Reopen) {
+            other.let_go();
+            world = world.reopen().await;
+            other.reopened(handles(&world).await);
+        }
+        let (expected, other) = (expected.run(step).await, other.run(step).await);
+        if expected != other {
+            return Err(format!("step {nth}, {step:?}: {other:#?} in place of {expected:#?}"));
+        }
+    }
+    let (expected, other) = (expected.all().await, other.all().await);
+    if expected == other { Ok(()) } else { Err(format!("at the end: {other:#?} in place of {expected:#?}")) }
+}
+
+async fn handles<H: RegistryStoreHarness>(
+    world: &H,
+) -> Vec<std::sync::Arc<dyn soorma_ports::RegistryStore>> {
+    let second = world.second().await.unwrap_or_else(|| world.store());
+    vec![world.store(), second]
+}
