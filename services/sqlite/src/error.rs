@@ -1,7 +1,7 @@
 //! What SQLite answers, as the log's errors.
 
 use rusqlite::{Error as Sql, ErrorCode};
-use soorma_ports::EventLogError;
+use soorma_ports::{EventLogError, RegistryStoreError};
 
 /// Why a piece of work did not do what it was asked.
 #[derive(Debug)]
@@ -38,6 +38,20 @@ pub(crate) fn log_error(error: &Sql) -> EventLogError {
         | Sql::Utf8Error(..)
         | Sql::QueryReturnedNoRows => EventLogError::Corrupt(error.to_string()),
         _ => EventLogError::Unavailable(error.to_string()),
+    }
+}
+
+/// What the writer and the readers answer, as the registry's errors.
+pub(crate) fn registry_error(error: EventLogError) -> RegistryStoreError {
+    match error {
+        EventLogError::Full(reason) => RegistryStoreError::Full(reason),
+        EventLogError::Unavailable(reason) => RegistryStoreError::Unavailable(reason),
+        EventLogError::Corrupt(reason) => RegistryStoreError::Corrupt(reason),
+        EventLogError::Invalid(reason) => RegistryStoreError::Invalid(reason),
+        // Of places in topics, which the registry has none of.
+        error @ (EventLogError::Gone { .. } | EventLogError::Beyond { .. }) => {
+            RegistryStoreError::Invalid(error.to_string())
+        }
     }
 }
 

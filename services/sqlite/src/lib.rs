@@ -1,16 +1,18 @@
 //! Every store port in one SQLite file.
 //!
 //! One thread writes and commits for all who wait (`writer`), two read (`readers`), and `log` is the event log on
-//! top of them. A store that comes later sends its work to the same writer, so it shares the commits.
+//! top of them. Every other store sends its work to the same writer, so it shares the commits: `registry`.
 
 mod config;
 mod error;
 mod log;
 mod numbers;
 mod readers;
+mod registry;
 mod schema;
 mod topic_set;
 mod writer;
 
 pub use config::{Retention, SqliteLogConfig};
 pub use log::SqliteLog;
+pub use registry::SqliteRegistry;

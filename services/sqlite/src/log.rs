@@ -40,6 +40,7 @@ use tokio::sync::watch;
 use crate::config::SqliteLogConfig;
 use crate::error::{closed, log_error};
 use crate::readers::Readers;
+use crate::registry::SqliteRegistry;
 use crate::schema::open_writer;
 use crate::writer::{Kind, Start, Tx, Writer};
 
@@ -56,6 +57,8 @@ pub struct SqliteLog {
     writer: Writer,
     readers: Arc<Readers>,
     bounds: Vec<watch::Receiver<Bounds>>,
+    /// Up to which revision the registry is committed.
+    registered: watch::Receiver<u64>,
     time: LogClock,
     clock: Arc<dyn Clock>,
     /// Closed when all threads have ended.
@@ -83,11 +86,18 @@ impl SqliteLog {
         let max_bytes = config.max_bytes;
         let (state, bounds) =
             LogState::open(&connection, config, &time).map_err(|error| log_error(&error))?;
+        let registered = state.registry.subscribe();
         let (ended, alive) = watch::channel(());
         let readers = Arc::new(Readers::start(path, &alive)?);
         let writer =
             Writer::start(Start { connection, state, time, clock: clock.clone(), max_bytes, alive })?;
-        Ok(Arc::new(Self { writer, readers, bounds, time, clock, ended }))
+        Ok(Arc::new(Self { writer, readers, bounds, registered, time, clock, ended }))
+    }
+
+    /// Returns the registry's store in the same file. It shares the threads, which live as long as one of both is held.
+    pub fn registry(&self) -> Arc<SqliteRegistry> {
+        let (readers, registered) = (self.readers.clone(), self.registered.clone());
+        Arc::new(SqliteRegistry::new(self.writer.clone(), readers, registered))
     }
 
     /// Closes the file after all that was accepted; what is asked afterwards is answered `Unavailable`.

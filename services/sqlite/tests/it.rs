@@ -1,4 +1,4 @@
-//! Tests of the log in a file.
+//! Tests of the stores in a file.
 #[cfg(test)]
 mod it {
     mod contract;
@@ -10,6 +10,7 @@ mod it {
     mod kill;
     mod migration;
     mod opening;
+    mod registry;
     mod retention;
     mod world;
 }

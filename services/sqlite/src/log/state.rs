@@ -15,6 +15,7 @@ use super::log_clock::LogClock;
 use super::signal::Signals;
 use crate::config::SqliteLogConfig;
 use crate::numbers::{micros, position, topic};
+use crate::registry::Feed;
 use crate::topic_set::TopicSet;
 
 /// How many topics there are.
@@ -28,6 +29,7 @@ pub(crate) struct LogState {
     /// Which groups take a topic of a tenant.
     takers: HashMap<(i64, Topic), Vec<i64>>,
     pub(super) signals: Signals,
+    pub(crate) registry: Feed,
     /// Topics of tenants that have something new in this batch.
     appended: BTreeSet<(i64, Topic)>,
     bounds: Vec<watch::Sender<Bounds>>,
@@ -103,6 +105,7 @@ impl LogState {
             groups: BTreeMap::new(),
             takers: HashMap::new(),
             signals: Signals::default(),
+            registry: Feed::open(connection)?,
             appended: BTreeSet::new(),
             bounds,
             data_version: None,
@@ -119,6 +122,7 @@ impl LogState {
     pub(crate) fn begin(&mut self) {
         self.appended.clear();
         self.signals.begin();
+        self.registry.begin();
     }
 
     /// Forgets what was read and changed, since the file has gone back.
@@ -226,6 +230,7 @@ impl LogState {
             }
         }
         self.signals.call(time);
+        self.registry.committed();
     }
 
     pub(crate) fn failed(&mut self, error: &EventLogError) {
@@ -287,7 +292,7 @@ impl LogState {
     }
 
     /// Returns the number of a tenant, if it has one.
-    pub(super) fn known_tenant(
+    pub(crate) fn known_tenant(
         &mut self,
         connection: &Connection,
         tenant: &TenantId,
@@ -306,7 +311,7 @@ impl LogState {
     }
 
     /// Returns the number of a tenant, or gives it one.
-    pub(super) fn tenant(&mut self, connection: &Connection, tenant: &TenantId) -> rusqlite::Result<i64> {
+    pub(crate) fn tenant(&mut self, connection: &Connection, tenant: &TenantId) -> rusqlite::Result<i64> {
         if let Some(id) = self.known_tenant(connection, tenant)? {
             return Ok(id);
         }
