@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use soorma_nats::{Credentials, DialledLog, NatsLogConfig};
-use soorma_ports::{Clock, EventLog, EventLogError};
+use soorma_ports::{Clock, EventLog, EventLogError, RegistryStore};
+use soorma_postgres::{Postgres, PostgresConfig, PostgresError};
 use soorma_sqlite::{SqliteLog, SqliteLogConfig};
 use soorma_supervise::{ChildSpec, Strategy, SupervisorSpec};
+use tokio::time::Instant;
 
 use crate::config::{Config, Durability, Servers};
 use crate::data_folder::DataFolder;
@@ -14,48 +17,75 @@ use crate::node::NodeError;
 
 /// What a node stands on.
 #[derive(Debug)]
-pub(crate) enum Backends {
-    /// All in one folder.
-    Embedded { log: Arc<SqliteLog>, _data: DataFolder },
-    /// The event log on NATS JetStream.
-    Nats { log: Arc<DialledLog> },
+pub(crate) struct Backends {
+    log: Log,
+    registry: Arc<dyn RegistryStore>,
+    /// The store in the data folder, where something is in it; the folder is locked as long as it is open.
+    file: Option<(Arc<SqliteLog>, DataFolder)>,
 }
 
+/// Where events are kept.
+#[derive(Debug)]
+enum Log {
+    /// In the data folder.
+    Embedded(Arc<SqliteLog>),
+    /// On NATS JetStream.
+    Nats(Arc<DialledLog>),
+}
+
+/// How long a database that is away at the start is waited for; then whoever started the node may know more.
+const WAIT_FOR_POSTGRES: Duration = Duration::from_secs(30);
+
 impl Backends {
-    /// Opens what the configuration names. A server that is away is dialled on; one that refuses for good is an error.
+    /// Opens what the configuration names. NATS that is away is dialled on, Postgres is waited for; one that refuses for good is an
+    /// error.
     pub(crate) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, NodeError> {
-        match &config.nats.servers {
-            None => {
-                let data = DataFolder::open(&config.node.data)?;
-                let log = SqliteLog::open(&data.log(), sqlite(config), Arc::clone(clock));
-                Ok(Self::Embedded { log: log.map_err(NodeError::Log)?, _data: data })
-            }
-            Some(servers) => {
+        let on_postgres = !config.postgres.url.is_empty();
+        let file = if config.nats.servers.is_none() || !on_postgres {
+            let data = DataFolder::open(&config.node.data)?;
+            let log = SqliteLog::open(&data.log(), sqlite(config), Arc::clone(clock));
+            Some((log.map_err(NodeError::Log)?, data))
+        } else {
+            None
+        };
+        let log = match (&config.nats.servers, &file) {
+            (Some(servers), _) => {
                 let log = DialledLog::new(nats(config, servers).map_err(NodeError::Log)?, Arc::clone(clock));
                 log.first_try().await.map_err(NodeError::Log)?;
-                Ok(Self::Nats { log })
+                Log::Nats(log)
             }
-        }
+            (None, Some((file, _))) => Log::Embedded(Arc::clone(file)),
+            (None, None) => return Err(NodeError::Data("there is no place for the event log".to_owned())),
+        };
+        let registry: Arc<dyn RegistryStore> = match &file {
+            Some((file, _)) if !on_postgres => file.registry(),
+            _ => Arc::new(postgres(config).await?.registry()),
+        };
+        Ok(Self { log, registry, file })
     }
 
     pub(crate) fn log(&self) -> Arc<dyn EventLog> {
-        match self {
-            Self::Embedded { log, .. } => Arc::clone(log) as _,
-            Self::Nats { log } => Arc::clone(log) as _,
+        match &self.log {
+            Log::Embedded(log) => Arc::clone(log) as _,
+            Log::Nats(log) => Arc::clone(log) as _,
         }
+    }
+
+    pub(crate) fn registry(&self) -> Arc<dyn RegistryStore> {
+        Arc::clone(&self.registry)
     }
 
     /// What `/health` calls it.
     pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Embedded { .. } => "sqlite",
-            Self::Nats { .. } => "nats",
+        match self.log {
+            Log::Embedded(_) => "sqlite",
+            Log::Nats(_) => "nats",
         }
     }
 
     /// The branch of the tree that keeps connections; there is none where all is embedded.
     pub(crate) fn health(&self) -> Option<ChildSpec> {
-        let Self::Nats { log } = self else { return None };
+        let Log::Nats(log) = &self.log else { return None };
         let log = Arc::clone(log);
         let nats = ChildSpec::task("nats", move |cx| {
             let log = Arc::clone(&log);
@@ -72,10 +102,34 @@ impl Backends {
 
     /// Closes what is to be closed in order.
     pub(crate) async fn close(&self) {
-        match self {
-            Self::Embedded { log, .. } => log.close().await,
-            // The connection ends with its last user; what was answered is with the server.
-            Self::Nats { .. } => {}
+        // Connections end with their last user; what was answered is with the server.
+        if let Some((file, _)) = &self.file {
+            file.close().await;
+        }
+    }
+}
+
+/// Opens the database, and waits for it a while.
+async fn postgres(config: &Config) -> Result<Postgres, NodeError> {
+    let own = &config.postgres;
+    let place = PostgresConfig {
+        url: own.url.clone(),
+        owner_url: Some(own.owner_url.clone()).filter(|url| !url.is_empty()),
+        schema: own.schema.clone(),
+        role: own.role.clone(),
+        max_connections: usize::try_from(own.max_connections).unwrap_or(usize::MAX),
+        answer_within: own.answer_within,
+    };
+    let until = Instant::now() + WAIT_FOR_POSTGRES;
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match Postgres::open(place.clone()).await {
+            Err(error @ PostgresError::Unavailable(_)) if Instant::now() + pause < until => {
+                tracing::warn!(%error, "cannot open the registry yet; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+            opened => return opened.map_err(|error| NodeError::Registry(error.to_string())),
         }
     }
 }

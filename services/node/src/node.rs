@@ -9,7 +9,8 @@ use soorma_agents::{Agents, Runtime};
 use soorma_bus::EventBus;
 use soorma_core::{Error, Topic, TreeNode};
 use soorma_edge::Edge;
-use soorma_ports::{Bus, Clock, Entropy, EventLogError};
+use soorma_ports::{Bus, Clock, Directory, Entropy, EventLogError};
+use soorma_registry::Registry;
 use soorma_supervise::{
     Backoff, ChildSpec, GaveUp, Intensity, Lifecycle, Observer, Root, Shutdown, Strategy, SupervisorSpec,
 };
@@ -17,7 +18,7 @@ use soorma_supervise::{
 use crate::announcer::Announcer;
 use crate::auth::{self, Auth};
 use crate::backends::Backends;
-use crate::config::Config;
+use crate::config::{Config, Payloads};
 use crate::machine::{MachineClock, MachineEntropy};
 use crate::sight;
 
@@ -30,6 +31,9 @@ pub enum NodeError {
     /// The event log cannot be opened.
     #[error("cannot open the event log: {0}{advice}", advice = advice(.0))]
     Log(EventLogError),
+    /// The registry cannot be opened.
+    #[error("cannot open the registry: {0}")]
+    Registry(String),
     /// The address cannot be listened on.
     #[error("{0}")]
     Listen(String),
@@ -70,6 +74,7 @@ pub struct Node {
     root: Root,
     agents: Agents,
     bus: Arc<EventBus>,
+    registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     backends: Backends,
@@ -81,6 +86,9 @@ pub struct Node {
 /// What stands below the node fails together with its machine: a burst of restarts is tried, then the process ends and
 /// its own supervisor (systemd, Kubernetes) decides.
 const ROOT: Intensity = Intensity::new(5, Duration::from_secs(30));
+
+/// How long it may take to read all that is registered when the node starts.
+const LOADED_WITHIN: Duration = Duration::from_secs(60);
 
 impl Node {
     /// Starts a node; when this returns it takes work.
@@ -100,13 +108,20 @@ impl Node {
         };
         let backends = Backends::open(&config, &clock).await?;
         let bus = EventBus::new(backends.log(), bus_config(&config));
+        let (registry_branch, registry) = Registry::new(
+            backends.registry(),
+            Arc::clone(&clock),
+            Arc::clone(&bus) as _,
+            registry_config(&config),
+        );
+        bus.checked_by(Arc::clone(&registry) as _);
         let ready = Arc::new(AtomicBool::new(false));
         let (branch, agents) = Agents::new(Runtime {
             bus: Arc::clone(&bus) as _,
             clock: Arc::clone(&clock),
-            directory: None,
-            node: String::new(),
-            heartbeat_every: Duration::from_secs(60),
+            directory: Some(Arc::clone(&registry) as _),
+            node: config.node.name.clone(),
+            heartbeat_every: config.registry.lease / 3,
         });
         let (observer, announcer) =
             Announcer::new(Arc::clone(&bus) as _, Arc::clone(&clock), Arc::clone(&entropy));
@@ -115,6 +130,7 @@ impl Node {
             spec = spec.child(health);
         }
         spec = spec
+            .child(registry_branch)
             .child(bus_branch(&bus))
             .child(ChildSpec::task("announcer", move |cx| Arc::clone(&announcer).run(cx)))
             .child(branch);
@@ -131,6 +147,7 @@ impl Node {
             let edge = Edge {
                 bus: Arc::clone(&bus) as _,
                 agents: Arc::new(agents.clone()),
+                directory: Arc::clone(&registry) as _,
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 config: edge_config(&config),
@@ -144,17 +161,23 @@ impl Node {
             };
             spec = spec.child(edge_branch(listener, edge, config.node.drain_within));
         }
-        let observer: Observer = match options.observer {
-            None => observer,
-            Some(other) => Arc::new(move |turn: &Lifecycle| {
-                observer(turn);
-                other(turn);
-            }),
-        };
+        let observers = [Some(observer), Some(agents.observer()), options.observer];
+        let observers: Vec<Observer> = observers.into_iter().flatten().collect();
+        let observer = Arc::new(move |turn: &Lifecycle| observers.iter().for_each(|observer| observer(turn)));
         let root = Root::start_with(spec, options.seed, Some(observer)).await?;
         *tree.write().unwrap_or_else(PoisonError::into_inner) = Some(root.clone());
+        if tokio::time::timeout(LOADED_WITHIN, registry.loaded()).await.is_err() {
+            // The tree holds the root, which holds the tree.
+            *tree.write().unwrap_or_else(PoisonError::into_inner) = None;
+            root.stop().await?;
+            backends.close().await;
+            return Err(NodeError::Registry(format!(
+                "it could not be read within {} s",
+                LOADED_WITHIN.as_secs()
+            )));
+        }
         ready.store(true, Ordering::Relaxed);
-        Ok(Self { root, agents, bus, clock, entropy, backends, addr, ready, tree })
+        Ok(Self { root, agents, bus, registry, clock, entropy, backends, addr, ready, tree })
     }
 
     /// Returns where it listens.
@@ -165,6 +188,11 @@ impl Node {
     /// Returns its bus.
     pub fn bus(&self) -> Arc<dyn Bus> {
         Arc::clone(&self.bus) as _
+    }
+
+    /// Returns its registry.
+    pub fn directory(&self) -> Arc<dyn Directory> {
+        Arc::clone(&self.registry) as _
     }
 
     /// Returns the agents that it hosts, to host more.
@@ -201,6 +229,7 @@ impl Node {
     /// When it gave up instead.
     pub async fn stop(self) -> Result<(), NodeError> {
         self.ready.store(false, Ordering::Relaxed);
+        self.agents.draining();
         let stopped = self.root.stop().await;
         // The edge, a part of the root, holds the root.
         *self.tree.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -295,6 +324,24 @@ fn bus_config(config: &Config) -> soorma_bus::Config {
     }
 }
 
+fn registry_config(config: &Config) -> soorma_registry::Config {
+    let own = &config.registry;
+    let payloads = |payloads| match payloads {
+        Payloads::Off => soorma_registry::Payloads::Off,
+        Payloads::Warn => soorma_registry::Payloads::Warn,
+        Payloads::Enforce => soorma_registry::Payloads::Enforce,
+    };
+    soorma_registry::Config {
+        lease: own.lease,
+        sweep_every: own.sweep_every,
+        forget_after: own.forget_after,
+        max_agents_per_tenant: usize::try_from(own.max_agents_per_tenant).unwrap_or(usize::MAX),
+        payloads: payloads(own.payloads),
+        payloads_of: own.payloads_of.0.iter().map(|(tenant, of)| (tenant.clone(), payloads(*of))).collect(),
+        ..soorma_registry::Config::default()
+    }
+}
+
 fn edge_config(config: &Config) -> soorma_edge::Config {
     let number = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     soorma_edge::Config {
@@ -331,7 +378,9 @@ impl From<NodeError> for Error {
         match error {
             NodeError::Log(error) => Self { message, ..Self::from(error) },
             NodeError::Auth(_) => Self::invalid(message),
-            NodeError::Data(_) | NodeError::Listen(_) | NodeError::GaveUp(_) => Self::unavailable(message),
+            NodeError::Data(_) | NodeError::Registry(_) | NodeError::Listen(_) | NodeError::GaveUp(_) => {
+                Self::unavailable(message)
+            }
         }
     }
 }

@@ -3,5 +3,6 @@
 #[cfg(test)]
 mod it {
     mod node;
+    mod registry;
     mod tokens;
 }
