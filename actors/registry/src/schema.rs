@@ -6,20 +6,26 @@
 mod admit;
 mod bounds;
 mod compiled;
+mod evolution;
 mod excerpt;
 mod json_bytes;
 mod payload_fault;
 mod pointer;
 mod profile;
+mod schema_change;
 mod schema_fault;
 mod subschemas;
+mod verdict;
 
 pub use admit::{MAX_BYTES, MAX_PATTERNS, admit};
 pub use bounds::Bounds;
 pub use compiled::CompiledSchema;
+pub use evolution::diff;
 pub use payload_fault::PayloadFault;
+pub use schema_change::{Effect, SchemaChange};
 pub use schema_fault::SchemaFault;
 pub use subschemas::{MAX_DEPTH, MAX_SUBSCHEMAS};
+pub use verdict::Verdict;
 
 #[cfg(test)]
 mod random;
