@@ -8,7 +8,7 @@ mod postgres;
 mod process;
 
 pub use nats::NatsServer;
-pub use postgres::{PostgresDatabase, PostgresServer};
+pub use postgres::{HeldTransaction, PostgresDatabase, PostgresServer};
 
 /// `target/servers`, where they stay for the next run.
 fn folder() -> PathBuf {

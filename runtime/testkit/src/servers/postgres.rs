@@ -1,8 +1,9 @@
 //! Postgres with pgvector.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -186,12 +187,52 @@ impl PostgresDatabase {
     pub fn execute(&self, statements: &str) -> String {
         psql(&self.url, statements)
     }
+
+    /// The same, where a statement may be refused.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn try_execute(&self, statements: &str) -> Result<String, String> {
+        try_psql(&self.url, statements)
+    }
+
+    /// Carries out statements in a transaction that stays open until the value goes: what they lock stays locked.
+    ///
+    /// # Panics
+    /// When the server refuses one.
+    pub fn hold(&self, statements: &str) -> HeldTransaction {
+        let mut psql = Command::new(programs::psql())
+            .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", &self.url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql starts");
+        let open = psql.stdin.as_mut().expect("its input is a pipe");
+        writeln!(open, "BEGIN; {statements};\n\\echo held").expect("psql reads");
+        let said = BufReader::new(psql.stdout.as_mut().expect("its output is a pipe"));
+        let held = said.lines().map_while(Result::ok).any(|line| line == "held");
+        assert!(held, "{statements}: what the server said stands above");
+        HeldTransaction { psql }
+    }
 }
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
         // The server may be gone by now, and its databases with it.
         drop(try_psql(&self.server, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)));
+    }
+}
+
+/// A transaction that is open.
+#[derive(Debug)]
+pub struct HeldTransaction {
+    psql: Child,
+}
+
+impl Drop for HeldTransaction {
+    fn drop(&mut self) {
+        drop(self.psql.kill());
+        drop(self.psql.wait());
     }
 }
 

@@ -1,0 +1,107 @@
+//! What the server answers, as sentences.
+
+use soorma_ports::RegistryStoreError;
+use sqlx::Error as Sql;
+
+/// Why Postgres did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PostgresError {
+    /// It cannot be used as it is, or as we are; somebody has to change something.
+    #[error("{0}")]
+    Invalid(String),
+    /// It has no room; nothing was written.
+    #[error("Postgres has no room: {0}")]
+    Full(String),
+    /// It is away; whether something was written may be unknown.
+    #[error("Postgres is not available: {0}")]
+    Unavailable(String),
+    /// It holds something that it should not.
+    #[error("the tables are damaged: {0}")]
+    Corrupt(String),
+}
+
+impl From<PostgresError> for RegistryStoreError {
+    fn from(error: PostgresError) -> Self {
+        match error {
+            PostgresError::Invalid(said) => Self::Invalid(said),
+            PostgresError::Full(said) => Self::Full(said),
+            PostgresError::Unavailable(said) => Self::Unavailable(said),
+            PostgresError::Corrupt(said) => Self::Corrupt(said),
+        }
+    }
+}
+
+/// Codes that the server gives its errors (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+pub(crate) mod code {
+    pub(crate) const WRONG_PASSWORD: &str = "28P01";
+    pub(crate) const NOT_LET_IN: &str = "28000";
+    pub(crate) const NO_SUCH_DATABASE: &str = "3D000";
+    pub(crate) const NOT_ALLOWED: &str = "42501";
+    pub(crate) const NO_SUCH_NAME: &str = "42704";
+    pub(crate) const EXISTS: [&str; 2] = ["42710", "23505"];
+    pub(crate) const INTERNAL: &str = "XX000";
+    pub(super) const DISK_FULL: &str = "53100";
+    pub(super) const DAMAGED: [&str; 2] = ["XX001", "XX002"];
+    pub(super) const READ_ONLY: &str = "25006";
+    pub(super) const NOT_IN_TEXT: [&str; 2] = ["22021", "22P05"];
+    /// Ended by somebody, by a crash of another process of the server, starting, database gone, idle in a transaction, idle.
+    pub(super) const ENDED: [&str; 6] = ["57P01", "57P02", "57P03", "57P04", "25P03", "57P05"];
+    /// A lock was waited for too long; a statement took too long.
+    pub(super) const TOO_LONG: [&str; 2] = ["55P03", "57014"];
+}
+
+/// Returns the server's code, where it was the server that refused.
+pub(crate) fn code_of(error: &Sql) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+pub(crate) fn has_code(error: &Sql, codes: &[&str]) -> bool {
+    code_of(error).is_some_and(|code| codes.contains(&code.as_str()))
+}
+
+/// Whether the connection is of no more use.
+pub(crate) fn is_lost(error: &Sql) -> bool {
+    match error {
+        Sql::Database(_) => has_code(error, &code::ENDED),
+        Sql::Io(_) | Sql::Tls(_) | Sql::Protocol(_) | Sql::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+impl From<Sql> for PostgresError {
+    /// What went wrong at work.
+    fn from(error: Sql) -> Self {
+        if is_lost(&error) {
+            return Self::Unavailable(format!("the connection was lost: {}", said(&error)));
+        }
+        match &error {
+            Sql::Database(_) => {}
+            Sql::ColumnDecode { .. }
+            | Sql::Decode(_)
+            | Sql::RowNotFound
+            | Sql::ColumnNotFound(_)
+            | Sql::ColumnIndexOutOfBounds { .. }
+            | Sql::TypeNotFound { .. } => return Self::Corrupt(error.to_string()),
+            _ => return Self::Unavailable(error.to_string()),
+        }
+        let code = code_of(&error).unwrap_or_default();
+        let said = format!("it says '{}' ({code})", said(&error));
+        match code.as_str() {
+            code::DISK_FULL => Self::Full(said),
+            code::READ_ONLY => {
+                Self::Unavailable(format!("{said}. Is it a standby? Only the primary takes writes"))
+            }
+            code if code::DAMAGED.contains(&code) => Self::Corrupt(said),
+            code if code::NOT_IN_TEXT.contains(&code) => Self::Invalid(said),
+            code if code::TOO_LONG.contains(&code) => {
+                Self::Unavailable(format!("{said}. It is busy, or something else holds a lock"))
+            }
+            _ => Self::Unavailable(said),
+        }
+    }
+}
+
+/// The server's own words, without ours around them.
+pub(crate) fn said(error: &Sql) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}

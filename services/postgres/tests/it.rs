@@ -1,0 +1,13 @@
+//! Tests of the stores on Postgres.
+#[cfg(test)]
+mod it {
+    mod away;
+    mod contract;
+    mod kill;
+    mod migrating;
+    mod opening;
+    mod roles;
+    mod sharing;
+    mod walls;
+    mod world;
+}

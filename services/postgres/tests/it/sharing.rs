@@ -1,0 +1,107 @@
+//! Two nodes on one database.
+
+use std::time::Duration;
+
+use soorma_ports::RegistryStore;
+use soorma_postgres::PostgresRegistry;
+use soorma_testkit::servers::PostgresDatabase;
+use tokio::time::{Instant, timeout};
+
+use super::world::{agents, open, put, world};
+
+const SOON: Duration = Duration::from_secs(1);
+
+/// Waits until a store tells of so many agents; returns how long that took.
+async fn sees(store: &PostgresRegistry, count: usize) -> Duration {
+    let began = Instant::now();
+    loop {
+        let page = store.changes(0, usize::MAX).await.unwrap();
+        if page.changes.len() >= count {
+            return began.elapsed();
+        }
+        store.changed(page.upto).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_stores_see_each_others_changes_within_a_second() {
+    let (database, one) = world().await;
+    let other = open(&database).await;
+    let mut slowest = Duration::ZERO;
+    for nth in 0..50 {
+        let (writes, reads) = if nth % 2 == 0 { (&one, &other) } else { (&other, &one) };
+        let write = writes.write(vec![put("acme", &format!("a{nth}"))]);
+        let (took, written) = tokio::join!(timeout(SOON, sees(reads, nth + 1)), write);
+        written.unwrap();
+        slowest = slowest.max(took.expect("within a second"));
+    }
+    println!("the slowest of 50 changes was seen after {slowest:?}");
+}
+
+/// Where nothing is told, the table is looked at.
+#[tokio::test]
+async fn what_was_not_announced_is_seen_within_a_second() {
+    let (database, store) = world().await;
+    store.write(vec![put("acme", "a")]).await.unwrap();
+    let upto = store.changes(0, 10).await.unwrap().upto;
+    let waits = async {
+        let began = Instant::now();
+        store.changed(upto).await.unwrap();
+        began.elapsed()
+    };
+    let counts = async {
+        database.execute("UPDATE soorma.registry_revision SET revision = revision + 1");
+    };
+    let (took, ()) = tokio::join!(timeout(SOON, waits), counts);
+    took.expect("within a second");
+}
+
+#[tokio::test]
+async fn who_listens_goes_on_when_its_connections_are_ended() {
+    let (database, one) = world().await;
+    let other = open(&database).await;
+    for nth in 0..5 {
+        let ends = async {
+            // What listens and what works, of both.
+            database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            );
+            one.write(vec![put("acme", &format!("a{nth}"))]).await.unwrap();
+        };
+        let waits = async {
+            // Who waits may be told that its connection was lost, and asks again.
+            loop {
+                let Ok(page) = other.changes(0, 10).await else { continue };
+                if page.changes.len() > nth {
+                    break;
+                }
+                let _lost_or_woken = other.changed(page.upto).await;
+            }
+        };
+        let (seen, ()) = tokio::join!(timeout(2 * SOON, waits), ends);
+        seen.expect("soon");
+    }
+}
+
+#[tokio::test]
+async fn all_who_wait_in_one_process_listen_on_one_connection() {
+    let database = PostgresDatabase::fresh();
+    let store = std::sync::Arc::new(open(&database).await);
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let store = store.clone();
+        waiting.spawn(async move { store.changed(0).await });
+    }
+    let other = open(&database).await;
+    let listening =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    let began = Instant::now();
+    while database.execute(listening) != "1" {
+        assert!(began.elapsed() < 10 * SOON, "nobody listens");
+        tokio::task::yield_now().await;
+    }
+    other.write(vec![put("acme", "a")]).await.unwrap();
+    let woken = timeout(SOON, waiting.join_all()).await.expect("within a second");
+    assert!(woken.iter().all(Result::is_ok));
+    assert_eq!(agents(&*store).await, 1);
+}
