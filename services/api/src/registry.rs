@@ -6,8 +6,8 @@ mod schemas;
 mod words;
 
 pub use agents::{
-    AgentHeard, AgentItem, AgentList, AgentQuery, AgentRegistered, AgentRegistration,
-    AgentState, AgentView, AgentViews, CapabilityItem, Heartbeat, NewAgent,
+    AgentHeard, AgentItem, AgentList, AgentQuery, AgentRegistered, AgentRegistration, AgentState, AgentView,
+    AgentViews, CapabilityItem, Heartbeat, NewAgent,
 };
 pub use events::{EventDefined, EventItem, EventList, EventQuery, EventRegistration};
 pub use schemas::{SchemaItem, SchemaList, SchemaQuery, SchemaRegistered, SchemaRegistration};

@@ -64,7 +64,7 @@ pub const METRICS: &str = "/metrics";
 pub const ROOT: &str = "/";
 
 /// All routes with their method, in the order in which they are shown.
-pub const ALL: [(&str, &str); 23] = [
+pub const ALL: [(&str, &str); 38] = [
     ("POST", PUBLISH),
     ("POST", BATCH),
     ("GET", STREAM),
@@ -81,6 +81,21 @@ pub const ALL: [(&str, &str); 23] = [
     ("GET", DEAD_LETTER),
     ("POST", REDRIVE),
     ("POST", DISCARD),
+    ("POST", AGENTS),
+    ("GET", AGENTS),
+    ("GET", DISCOVER),
+    ("GET", AGENT),
+    ("DELETE", AGENT),
+    ("PUT", HEARTBEAT),
+    ("POST", HEARTBEAT),
+    ("POST", EVENTS),
+    ("GET", EVENTS),
+    ("GET", EVENT),
+    ("POST", SCHEMAS),
+    ("GET", SCHEMAS),
+    ("GET", SCHEMA),
+    ("GET", SCHEMA_VERSIONS),
+    ("GET", SCHEMA_VERSION),
     ("GET", TREE),
     ("GET", HEALTH),
     ("GET", LIVEZ),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use soorma_core::{Error, TenantId, TreeNode};
-use soorma_ports::{Bus, Clock, Entropy, ExternalAgents, new_event_id};
+use soorma_ports::{Bus, Clock, Directory, Entropy, ExternalAgents, new_event_id};
 use tokio::sync::watch;
 
 use crate::access::Access;
@@ -25,6 +25,8 @@ pub struct Edge {
     pub bus: Arc<dyn Bus>,
     /// Who takes events from groups for streams.
     pub agents: Arc<dyn ExternalAgents>,
+    /// Who is here, what they can do, and what events mean.
+    pub directory: Arc<dyn Directory>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness, for ids.
@@ -86,18 +88,26 @@ impl App {
         &*self.edge.agents
     }
 
+    pub(crate) fn directory(&self) -> &dyn Directory {
+        &*self.edge.directory
+    }
+
     pub(crate) fn new_id(&self) -> soorma_core::EventId {
         new_event_id(&*self.edge.clock, &*self.edge.entropy)
     }
 
     /// Asks whether events can be published, and takes silence for a no.
     pub(crate) async fn check(&self) -> Result<(), Error> {
-        match tokio::time::timeout(CHECK_WITHIN, self.bus().check()).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::unavailable(format!(
-                "the event log did not answer within {} s",
-                CHECK_WITHIN.as_secs()
-            ))),
-        }
+        within("the event log", self.bus().check()).await
     }
+
+    /// Asks whether the registry can be read and written, and takes silence for a no.
+    pub(crate) async fn check_directory(&self) -> Result<(), Error> {
+        within("the registry", self.directory().check()).await
+    }
+}
+
+async fn within(who: &str, check: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let silence = || Error::unavailable(format!("{who} did not answer within {} s", CHECK_WITHIN.as_secs()));
+    tokio::time::timeout(CHECK_WITHIN, check).await.unwrap_or_else(|_| Err(silence()))
 }

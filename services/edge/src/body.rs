@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
 use axum::http::{HeaderMap, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 use soorma_api::{Part, Problem, Violation};
 use soorma_core::ErrorCode;
 
@@ -75,17 +77,30 @@ pub(crate) async fn read_or_none<T: DeserializeOwned + Default>(
     request: Request,
     config: &Config,
 ) -> Result<T, Refusal> {
+    match read_if_any(request, config).await? {
+        Some(bytes) => parse(&bytes),
+        None => Ok(T::default()),
+    }
+}
+
+/// Reads a JSON body that may be left out, as the bytes that it is.
+pub(crate) async fn read_if_any(request: Request, config: &Config) -> Result<Option<Bytes>, Refusal> {
     let media = media_type(request.headers(), &[soorma_api::media::JSON]);
     let bytes = read(request, config).await?;
     if bytes.is_empty() {
-        return Ok(T::default());
+        return Ok(None);
     }
     media?;
-    parse(&bytes)
+    Ok(Some(bytes))
+}
+
+/// Returns JSON as the text that it is, having looked that it is JSON.
+pub(crate) fn raw(bytes: &[u8]) -> Result<&RawValue, Refusal> {
+    parse(bytes)
 }
 
 /// Reads JSON, and says where it goes wrong.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+pub(crate) fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| {
         let (rule, msg, loc) = match error.classify() {
             Category::Data => ("value_error", error.to_string(), vec!["body".into()]),

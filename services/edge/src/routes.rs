@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use soorma_api::{Problem, routes as path};
 use soorma_core::ErrorCode;
 
@@ -12,13 +12,16 @@ use crate::body;
 use crate::config::Config;
 use crate::reply::Refusal;
 
+mod agents;
 mod connections;
 mod dead_letters;
 mod deliveries;
+mod events;
 mod groups;
 mod health;
 mod metrics;
 mod publish;
+mod schemas;
 mod stream;
 mod tree;
 
@@ -38,6 +41,16 @@ pub(crate) fn all(config: &Config) -> Router<Shared> {
         .route(path::DEAD_LETTER, get(dead_letters::show))
         .route(path::REDRIVE, post(dead_letters::redrive))
         .route(path::DISCARD, post(dead_letters::discard))
+        .route(path::AGENTS, post(agents::register).get(agents::list))
+        .route(path::DISCOVER, get(agents::discover))
+        .route(path::AGENT, get(agents::show).delete(agents::remove))
+        .route(path::HEARTBEAT, put(agents::heartbeat).post(agents::heartbeat))
+        .route(path::EVENTS, post(events::define).get(events::list))
+        .route(path::EVENT, get(events::show))
+        .route(path::SCHEMAS, post(schemas::register).get(schemas::list))
+        .route(path::SCHEMA, get(schemas::newest))
+        .route(path::SCHEMA_VERSIONS, get(schemas::versions))
+        .route(path::SCHEMA_VERSION, get(schemas::show))
         .route(path::TREE, get(tree::show))
         .route(path::HEALTH, get(health::health))
         .route(path::LIVEZ, get(health::livez))

@@ -3,8 +3,10 @@
 #[cfg(test)]
 mod it {
     pub(crate) mod http;
+    pub(crate) mod registry;
     pub(crate) mod server;
     pub(crate) mod sse;
+    pub(crate) mod store;
 
     mod access;
     mod batch;
@@ -17,6 +19,7 @@ mod it {
     mod node;
     mod publish;
     mod recorded;
+    mod registry_refusals;
     mod slow;
     mod tokens;
 }

@@ -1,9 +1,7 @@
 //! Who is here, and what they can do.
 
 use serde::{Deserialize, Serialize};
-use soorma_core::{
-    AgentKind, AgentRecord, AgentStatus, Capability, EventRef, Timestamp, Topic,
-};
+use soorma_core::{AgentKind, AgentRecord, AgentStatus, Capability, EventRef, Timestamp, Topic};
 
 use super::EventItem;
 

@@ -32,6 +32,7 @@ pub(crate) async fn readyz(State(app): State<Shared>) -> Result<Response, Refusa
         return Err(Error::unavailable("the node is starting or draining; use another, or wait").into());
     }
     app.check().await?;
+    app.check_directory().await?;
     Ok(json(&Ready { status: "ready".into() }))
 }
 

@@ -36,6 +36,7 @@ pub(crate) async fn show(
     streams(&app, of, &mut text);
     if of.is_none() {
         edge(&app, &mut text);
+        registry(&app, &mut text).await;
     }
     of_groups(&app, &groups, &mut text);
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text.into_text()).into_response())
@@ -72,6 +73,25 @@ fn edge(app: &App, text: &mut Exposition) {
     ] {
         text.sample(&[("how", how)], counter.get());
     }
+}
+
+async fn registry(app: &App, text: &mut Exposition) {
+    let up = app.check_directory().await.is_ok();
+    let tally = app.directory().tally();
+    text.family("soorma_registry_up", "Whether the registry can be read and written.", "gauge");
+    text.sample(&[], u8::from(up));
+    text.family(
+        "soorma_registry_agents",
+        "Agents that are registered, with those that are not heard any more.",
+        "gauge",
+    );
+    text.sample(&[], tally.agents);
+    text.family(
+        "soorma_registry_payload_faults_total",
+        "Published events whose payload did not fit its schema.",
+        "counter",
+    );
+    text.sample(&[], tally.payload_faults);
 }
 
 fn of_groups(app: &App, groups: &[GroupStatus], text: &mut Exposition) {

@@ -112,9 +112,11 @@ fn compare(name: &str, recorded: &Recorded, reply: &Reply, expect: &Expect) {
 
 macro_rules! recorded {
     ($name:literal) => {
-        ($name, include_str!(concat!("../recorded/", $name, ".http")))
+        ($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recorded/", $name, ".http")))
     };
 }
+
+mod registry;
 
 #[tokio::test]
 async fn the_recorded_requests_are_answered_as_they_were() {

@@ -12,6 +12,7 @@ use soorma_core::{ChildState, Topic, TreeNode};
 use soorma_edge::{Access, Config, Edge, Tokens, serve};
 use soorma_identity::{Verifier, VerifierSpec};
 use soorma_ports::{Clock, EventLog};
+use soorma_registry::Registry;
 use soorma_supervise::{Root, Strategy, SupervisorSpec};
 use soorma_testkit::{FaultyLog, MemoryLog, SECRET, SeededEntropy, TestClock};
 use tokio::net::TcpListener;
@@ -20,12 +21,17 @@ use tokio::task::JoinSet;
 
 use super::http::{PATIENCE, Reply, exchange, request};
 use super::sse::Stream;
+use super::store::Store;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) log: Arc<FaultyLog>,
+    pub(crate) clock: Arc<TestClock>,
+    /// Where the registry is kept.
+    pub(crate) store: Arc<Store>,
+    registry: Arc<Registry>,
     /// Where the agents are.
     pub(crate) root: Root,
     pub(crate) agents: Agents,
@@ -68,12 +74,30 @@ impl Server {
         bus: soorma_bus::Config,
         log: impl FnOnce(Arc<dyn Clock>) -> Arc<MemoryLog>,
     ) -> Self {
-        Self::built(config, bus, log, |_| Access::this_machine()).await
+        let server = Self::built(config, bus, log, |_| Access::this_machine(), Store::new()).await;
+        server.loaded().await;
+        server
+    }
+
+    /// One whose registry's store is away.
+    pub(crate) async fn unloaded() -> Self {
+        let store = Store::new();
+        store.away(true);
+        let access = |_| Access::this_machine();
+        Self::built(Config::default(), soorma_bus::Config::default(), MemoryLog::new, access, store).await
     }
 
     /// One that lets in whom it is told to.
     pub(crate) async fn letting_in(access: impl FnOnce(Arc<dyn Clock>) -> Access) -> Self {
-        Self::built(patient(), soorma_bus::Config::default(), MemoryLog::new, access).await
+        let bus = soorma_bus::Config::default();
+        let server = Self::built(patient(), bus, MemoryLog::new, access, Store::new()).await;
+        server.loaded().await;
+        server
+    }
+
+    /// Waits until the registry was read.
+    async fn loaded(&self) {
+        tokio::time::timeout(PATIENCE, self.registry.loaded()).await.expect("it is read");
     }
 
     async fn built(
@@ -81,8 +105,10 @@ impl Server {
         bus: soorma_bus::Config,
         log: impl FnOnce(Arc<dyn Clock>) -> Arc<MemoryLog>,
         access: impl FnOnce(Arc<dyn Clock>) -> Access,
+        store: Arc<Store>,
     ) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+        let test_clock = Arc::new(TestClock::new());
+        let clock: Arc<dyn Clock> = test_clock.clone();
         let log = FaultyLog::new(log(clock.clone()));
         let bus = EventBus::new(log.clone() as Arc<dyn EventLog>, bus);
         let mut tails = JoinSet::new();
@@ -95,17 +121,20 @@ impl Server {
         let broken = Arc::new(AtomicBool::new(false));
         let is_broken = broken.clone();
         let (branch, agents) = Agents::new(Runtime {
-        bus: bus.clone() as _,
-        clock: clock.clone(),
-        directory: None,
-        node: String::new(),
-        heartbeat_every: Duration::from_secs(60),
-    });
-        let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(branch);
+            bus: bus.clone() as _,
+            clock: clock.clone(),
+            directory: None,
+            node: String::new(),
+            heartbeat_every: Duration::from_secs(60),
+        });
+        let (directory, registry) =
+            Registry::new(store.clone(), clock.clone(), bus.clone(), soorma_registry::Config::default());
+        let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(branch).child(directory);
         let root = Root::start(spec).await.expect("a tree");
         let edge = Edge {
             bus,
             agents: Arc::new(agents.clone()),
+            directory: registry.clone(),
             access: access(clock.clone()),
             clock,
             entropy: Arc::new(SeededEntropy::new(4_711)),
@@ -129,7 +158,20 @@ impl Server {
         served.spawn(serve(listener, edge, async move {
             let _stopped = stopped.await;
         }));
-        Self { address, log, root, agents, ready, broken, stop: Some(stop), served, _tails: tails }
+        Self {
+            address,
+            log,
+            clock: test_clock,
+            store,
+            registry,
+            root,
+            agents,
+            ready,
+            broken,
+            stop: Some(stop),
+            served,
+            _tails: tails,
+        }
     }
 
     /// Tells the server to stop, without waiting for it.

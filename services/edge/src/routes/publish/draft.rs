@@ -7,14 +7,10 @@ use soorma_core::{ErrorCode, Event, EventDraft, FieldError, Scope};
 use crate::access::MAX_OWNER_CHARS;
 use crate::app::App;
 use crate::reply::Refusal;
+use crate::shape::{MAX_INPUT, TOPICS};
 
-/// The most bytes of a refused value that an answer repeats.
-const MAX_INPUT: usize = 1_024;
 /// How many of a batch's faults stand in its sentence; the list has them all.
 const SAID: usize = 5;
-
-const TOPICS: &str = "Input should be 'business-facts', 'action-requests', 'action-results', 'billing-events', \
-                      'notification-events', 'system-events', 'plan-events' or 'task-events'";
 
 /// Makes the event, or says all that is wrong with it.
 pub(crate) fn complete(app: &App, scope: &Scope, mut draft: EventDraft) -> Result<Event, Vec<FieldError>> {

@@ -1,0 +1,59 @@
+//! Where a list goes on: the names of its last row, as a text that needs no escaping anywhere.
+
+use std::fmt::Write as _;
+
+use soorma_core::Name;
+
+/// No name has this byte.
+const BETWEEN: u8 = 0;
+
+pub(crate) fn write(names: &[&str]) -> String {
+    let mut text = String::new();
+    for (nth, name) in names.iter().enumerate() {
+        let between = (nth > 0).then_some(BETWEEN);
+        for byte in between.into_iter().chain(name.bytes()) {
+            // Writing to a String cannot fail.
+            let _ok = write!(text, "{byte:02x}");
+        }
+    }
+    text
+}
+
+/// `None`: it is none of ours.
+pub(crate) fn read<const N: usize>(text: &str) -> Option<[Name; N]> {
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let digits =
+        text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|two| two.len() == 2));
+    let bytes: Option<Vec<u8>> = digits.map(|two| u8::from_str_radix(two?, 16).ok()).collect();
+    let bytes = bytes?;
+    let names = bytes.split(|byte| *byte == BETWEEN).map(|name| std::str::from_utf8(name).ok());
+    let names: Option<Vec<Name>> = names.map(|name| Name::new(name?).ok()).collect();
+    names?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_what_was_written() {
+        for names in [["researcher:1.0.0", "r-1"], ["a b/%,", "Gr\u{fc}\u{df}e \u{1F600}"], ["\"", "'"]] {
+            let text = write(&names);
+            assert!(text.bytes().all(|byte| byte.is_ascii_hexdigit()), "{text}");
+            let read = read::<2>(&text).expect("ours");
+            assert_eq!(read.each_ref().map(Name::as_str), names);
+        }
+    }
+
+    #[test]
+    fn what_is_none_of_ours_is_refused() {
+        let two = write(&["a", "b"]);
+        for wrong in ["", "6", "6z", "zz", "+1", "00", "61006200", "ff0061", "6100", &two[1..], "\u{fc}1"] {
+            assert!(read::<2>(wrong).is_none(), "{wrong:?}");
+        }
+        assert!(read::<1>(&two).is_none() && read::<2>(&write(&["a"])).is_none());
+        assert!(read::<1>(&write(&[&"x".repeat(256)])).is_none());
+    }
+}

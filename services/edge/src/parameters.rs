@@ -1,0 +1,87 @@
+//! The parameters of a query, read one by one: what is not known is ignored, and an empty one counts as absent.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::http::Uri;
+use soorma_api::registry::MAX_ROWS;
+use soorma_core::Name;
+
+use crate::cursor;
+use crate::reply::{Refusal, query};
+use crate::shape::Shape;
+
+/// What stands in a query, and what was found wrong with it so far.
+#[derive(Debug)]
+pub(crate) struct Parameters {
+    pairs: Vec<(String, String)>,
+    shape: Shape,
+}
+
+impl Parameters {
+    pub(crate) fn read(uri: &Uri) -> Result<Self, Refusal> {
+        Ok(Self { pairs: query(uri)?, shape: Shape::of("query") })
+    }
+
+    /// Returns a parameter; of one that stands there twice, the last.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let found = self.pairs.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Reads a parameter of a type whose error says what there is.
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
+        let read = self.text(name)?.parse();
+        read.map_err(|error: T::Err| {
+            self.fault(name, "enum", &error.to_string(), &format!("is wrong: {error}"))
+        })
+        .ok()
+    }
+
+    /// Reads yes or no, in the words that the published services know; no where nothing is said.
+    pub(crate) fn flag(&mut self, name: &'static str) -> bool {
+        match self.text(name).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("0" | "off" | "f" | "false" | "n" | "no") => false,
+            Some("1" | "on" | "t" | "true" | "y" | "yes") => true,
+            Some(_) => {
+                let msg = "Input should be a valid boolean, unable to interpret input";
+                self.fault(name, "bool_parsing", msg, "must be true or false");
+                false
+            }
+        }
+    }
+
+    /// Reads how many rows are wanted.
+    pub(crate) fn limit(&mut self) -> usize {
+        let Some(text) = self.text("limit") else { return MAX_ROWS };
+        match text.parse::<usize>() {
+            Ok(limit @ 1..) => limit.min(MAX_ROWS),
+            _ => {
+                let msg = "Input should be a valid integer, unable to parse string as an integer";
+                self.fault("limit", "int_parsing", msg, &format!("must be a number from 1 to {MAX_ROWS}"));
+                MAX_ROWS
+            }
+        }
+    }
+
+    /// Reads after which row to go on, of so many names.
+    pub(crate) fn cursor<const N: usize>(&mut self) -> Option<[Name; N]> {
+        let read = cursor::read(self.text("cursor")?);
+        if read.is_none() {
+            let says = "is none of ours; send back the nextCursor of an answer unchanged";
+            self.fault("cursor", "value_error", says, says);
+        }
+        read
+    }
+
+    /// Notes a fault.
+    pub(crate) fn fault(&mut self, name: &'static str, rule: &str, msg: &str, says: &str) {
+        let sent = self.text(name).and_then(|text| serde_json::to_string(text).ok());
+        self.shape.within(name.into(), |shape| shape.fault(rule, msg, says, sent.as_deref()));
+    }
+
+    /// Says all that is wrong, where something is.
+    pub(crate) fn end(self) -> Result<(), Refusal> {
+        self.shape.end(Some(()))
+    }
+}

@@ -1,0 +1,154 @@
+//! Agents: they register, are heard, are found, and leave (CONTRACT 2.7).
+
+mod ask;
+mod draft;
+mod words;
+
+use std::borrow::Cow;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use soorma_api::registry::{AgentItem, AgentRegistered, AgentState};
+use soorma_api::{Problem, media};
+use soorma_core::{AgentRecord, ErrorCode, Name, Scope, TenantId};
+use soorma_ports::{AgentPage, Registered};
+
+use crate::app::{App, Shared};
+use crate::body;
+use crate::reply::{Named, Refusal, excerpt, json, json_text, json_within};
+use crate::rows;
+use ask::{Ask, Form};
+
+pub(crate) async fn register(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    body::media_type(request.headers(), &[media::JSON])?;
+    let most = AgentRecord::MAX_CAPABILITIES;
+    let bytes = body::read(request, app.config())
+        .await
+        .map_err(|refusal| refusal.hint_at(413, &format!("an agent has at most {most} capabilities")))?;
+    let (agent, standing) = draft::registration(&bytes)?;
+    let id = agent.id.to_string();
+    let made = app.directory().register(&scope.tenant, agent, standing).await?;
+    let what = if made { "registered" } else { "updated" };
+    Ok(said(id, |id| format!("Agent '{id}' {what} successfully.")))
+}
+
+pub(crate) async fn heartbeat(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    Named(id): Named,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let missing = |id: &str| not_found(&format!("Agent '{}' not found.", excerpt(id)));
+    let standing = match body::read_if_any(request, app.config()).await? {
+        Some(bytes) => draft::heartbeat(&bytes)?,
+        None => None,
+    };
+    let Ok(name) = Name::new(id.as_str()) else { return Err(missing(&id)) };
+    if !app.directory().heartbeat(&scope.tenant, &name, standing).await? {
+        return Err(missing(&id));
+    }
+    Ok(said(id, |id| format!("Agent '{id}' heartbeat refreshed successfully.")))
+}
+
+pub(crate) async fn remove(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    Named(id): Named,
+) -> Result<Response, Refusal> {
+    // Without the full stop that the heartbeat has: so do the published services.
+    let missing = || not_found(&format!("Agent '{}' not found", excerpt(&id)));
+    let name = Name::new(id.as_str()).map_err(|_| missing())?;
+    if !app.directory().deregister(&scope.tenant, &name).await? {
+        return Err(missing());
+    }
+    Ok((StatusCode::NO_CONTENT, [(header::CONTENT_TYPE, media::JSON)], Body::empty()).into_response())
+}
+
+pub(crate) async fn show(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    Named(id): Named,
+) -> Result<Response, Refusal> {
+    let missing = || not_found(&format!("Agent '{}' not found", excerpt(&id)));
+    let name = Name::new(id.as_str()).map_err(|_| missing())?;
+    let agent = app.directory().agent(&scope.tenant, &name)?.ok_or_else(missing)?;
+    Ok(json_text(in_full(&agent)))
+}
+
+pub(crate) async fn list(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    answer(&app, &scope.tenant, Ask::read(request.uri(), request.headers(), true)?)
+}
+
+pub(crate) async fn discover(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    answer(&app, &scope.tenant, Ask::read(request.uri(), request.headers(), false)?)
+}
+
+fn answer(app: &App, tenant: &TenantId, ask: Ask) -> Result<Response, Refusal> {
+    let page = match &ask.query {
+        Some(query) => app.directory().agents(tenant, query)?,
+        // What is asked for is no name that an agent could have.
+        None => AgentPage::default(),
+    };
+    Ok(match ask.form {
+        Form::Short => rows(&page, |agent| agent.said.wire(written).into()),
+        Form::Full => rows(&page, |agent| in_full(agent).into()),
+        Form::Words { json, max_chars } => {
+            let description = app.directory().describe(tenant, &page.agents, max_chars)?;
+            words::answer(description, json)
+        }
+    })
+}
+
+fn rows<'r>(page: &'r AgentPage, row: impl Fn(&'r Registered) -> Cow<'r, str>) -> Response {
+    rows::list("agents", (&page.agents, page.more), row, |agent| {
+        let record = &agent.said.record;
+        [record.name.as_str(), record.id.as_str()]
+    })
+}
+
+/// Writes what an agent said of itself.
+fn written(agent: &AgentRecord) -> String {
+    json_within(&AgentItem::from(agent))
+}
+
+/// Writes what an agent said of itself, and how it is: two objects made one.
+fn in_full(agent: &Registered) -> String {
+    let said = agent.said.wire(written);
+    let state = json_within(&AgentState {
+        kind: agent.said.record.kind,
+        version: agent.said.record.version().map(str::to_owned),
+        status: agent.standing.status,
+        reason: agent.standing.reason.clone(),
+        registered_at: agent.registered_at,
+        last_heartbeat: agent.heard_at,
+        expires_at: agent.expires_at,
+    });
+    match (said.strip_suffix('}'), state.strip_prefix('{')) {
+        (Some(said), Some(state)) => format!("{said},{state}"),
+        _ => said.to_owned(),
+    }
+}
+
+fn said(agent_id: String, sentence: impl FnOnce(&str) -> String) -> Response {
+    let message = sentence(&agent_id);
+    json(&AgentRegistered { agent_id, success: true, message })
+}
+
+fn not_found(detail: &str) -> Refusal {
+    Problem::new(ErrorCode::NotFound, detail).into()
+}

@@ -1,0 +1,144 @@
+//! From what an agent sends to what the registry keeps of it, or to all that is wrong with it.
+
+use std::collections::HashSet;
+
+use serde_json::value::RawValue;
+use soorma_core::{AgentKind, AgentRecord, AgentStatus, Capability, EventRef, Name};
+use soorma_ports::Standing;
+
+use crate::body;
+use crate::reply::Refusal;
+use crate::routes::events::definition;
+use crate::shape::{Field, Object, Shape};
+
+/// The most bytes of why an agent is as it is.
+const MAX_REASON_BYTES: usize = AgentRecord::MAX_DESCRIPTION_BYTES;
+const STATUS: Field = ("status", "status");
+const REASON: Field = ("reason", "reason");
+
+/// Reads the body that registers an agent.
+pub(super) fn registration(bytes: &[u8]) -> Result<(AgentRecord, Standing), Refusal> {
+    let raw = body::raw(bytes)?;
+    let mut shape = Shape::of("body");
+    let body = shape.object(raw, "AgentRegistrationRequest");
+    let read = body.and_then(|body| shape.field(&body, ("agent", "agent"), agent));
+    shape.end(read)
+}
+
+/// Reads the body of a heartbeat: how the agent is, where it says so.
+pub(super) fn heartbeat(bytes: &[u8]) -> Result<Option<Standing>, Refusal> {
+    let raw = body::raw(bytes)?;
+    let mut shape = Shape::of("body");
+    let read = shape.object(raw, "Heartbeat").map(|body| {
+        let reason = shape.optional(&body, REASON, reason);
+        // A reason alone says why of nothing.
+        let status = match reason {
+            Some(_) => shape.field(&body, STATUS, status),
+            None => shape.optional(&body, STATUS, status),
+        };
+        status.map(|status| Standing { status, reason })
+    });
+    shape.end(read)
+}
+
+fn agent(shape: &mut Shape, raw: &RawValue) -> Option<(AgentRecord, Standing)> {
+    let object = shape.object(raw, "AgentDefinition")?;
+    let id = shape.field(&object, ("agentId", "agent_id"), Shape::name);
+    let name = shape.field(&object, ("name", "name"), Shape::name);
+    let description = shape.field(&object, ("description", "description"), |shape, raw| {
+        shape.text_of(raw, AgentRecord::MAX_DESCRIPTION_BYTES)
+    });
+    let capabilities = shape.field(&object, ("capabilities", "capabilities"), |shape, raw| {
+        shape.list(raw, AgentRecord::MAX_CAPABILITIES, capability)
+    });
+    let of_capabilities = capabilities.as_deref().unwrap_or_default();
+    let consumed = of_capabilities.iter().map(|capability| &capability.consumes);
+    let consumes = events(shape, &object, ("consumedEvents", "consumed_events"), consumed);
+    let produced = of_capabilities.iter().flat_map(|capability| &capability.produces);
+    let produces = events(shape, &object, ("producedEvents", "produced_events"), produced);
+    let kind = shape.optional(&object, ("kind", "kind"), Shape::word::<AgentKind>);
+    let version = shape.optional(&object, ("version", "version"), Shape::version);
+    let status = shape.optional(&object, STATUS, status);
+    let reason = shape.optional(&object, REASON, reason);
+    let record = AgentRecord {
+        id: id?,
+        name: name?,
+        description: description?,
+        kind,
+        version: version.map(|version| version.to_string()),
+        capabilities: capabilities?,
+        consumes,
+        produces,
+    };
+    Some((record, Standing { status: status.unwrap_or(AgentStatus::Ready), reason }))
+}
+
+fn capability(shape: &mut Shape, raw: &RawValue) -> Option<Capability> {
+    let object = shape.object(raw, "AgentCapability")?;
+    let name = shape.field(&object, ("taskName", "task_name"), Shape::name);
+    let description = shape.field(&object, ("description", "description"), |shape, raw| {
+        shape.text_of(raw, AgentRecord::MAX_DESCRIPTION_BYTES)
+    });
+    let consumes = shape.field(&object, ("consumedEvent", "consumed_event"), event);
+    let produces = shape.field(&object, ("producedEvents", "produced_events"), |shape, raw| {
+        shape.list(raw, AgentRecord::MAX_EVENTS, event)
+    });
+    Some(Capability { name: name?, description: description?, consumes: consumes?, produces: produces? })
+}
+
+/// Of an event that a capability names, its name and topic are kept; what it means is registered on its own.
+fn event(shape: &mut Shape, raw: &RawValue) -> Option<EventRef> {
+    let event = definition(shape, raw)?;
+    Some(EventRef { name: event.name, topic: Some(event.topic) })
+}
+
+/// Reads the names of events, each once; those of the capabilities where none is sent.
+fn events<'a>(
+    shape: &mut Shape,
+    object: &Object<'_>,
+    field: Field,
+    of_capabilities: impl Iterator<Item = &'a EventRef>,
+) -> Vec<Name> {
+    let most = AgentRecord::MAX_EVENTS;
+    let mut seen = HashSet::new();
+    let sent = shape.optional(object, field, |shape, raw| shape.list(raw, most, Shape::name));
+    let sent = sent.unwrap_or_default();
+    if !sent.is_empty() {
+        return sent.into_iter().filter(|name| seen.insert(name.clone())).collect();
+    }
+    let derived: Vec<Name> = of_capabilities
+        .map(|event| &event.name)
+        .filter(|name| seen.insert((*name).clone()))
+        .cloned()
+        .collect();
+    if derived.len() > most {
+        let count = derived.len();
+        shape.within(field.0.into(), |shape| {
+            let says = format!("would be the {count} events of the capabilities; at most {most} are allowed");
+            shape.fault(
+                "too_long",
+                &format!("List should have at most {most} items, not {count}"),
+                &says,
+                None,
+            );
+        });
+    }
+    derived
+}
+
+fn status(shape: &mut Shape, raw: &RawValue) -> Option<AgentStatus> {
+    let status = shape.word(raw)?;
+    if status == AgentStatus::Expired {
+        shape.wrong(
+            "value_error",
+            "is what an agent becomes that is not heard; it cannot say so itself",
+            raw,
+        );
+        return None;
+    }
+    Some(status)
+}
+
+fn reason(shape: &mut Shape, raw: &RawValue) -> Option<String> {
+    shape.text_of(raw, MAX_REASON_BYTES)
+}

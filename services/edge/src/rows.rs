@@ -1,0 +1,74 @@
+//! An answer that is a list: rows that are written already, put one behind the other.
+
+use std::borrow::Cow;
+
+use axum::response::Response;
+
+use crate::cursor;
+use crate::reply::json_text;
+
+/// From how many bytes on an answer takes no more rows, so that none grows without bound; the rest is on the next page.
+const MAX_BYTES: usize = 16 * 1_024 * 1_024;
+/// What stands around the rows.
+const AROUND: usize = 1_100;
+
+/// A list on its way out.
+#[derive(Debug)]
+struct Rows {
+    text: String,
+    count: usize,
+}
+
+impl Rows {
+    /// Begins a list under a name, with room for so many bytes of rows.
+    fn new(name: &str, bytes: usize) -> Self {
+        let mut text = String::with_capacity(bytes.min(MAX_BYTES) + AROUND);
+        for part in ["{\"", name, "\":["] {
+            text.push_str(part);
+        }
+        Self { text, count: 0 }
+    }
+
+    /// Adds a row that is JSON; says whether there was room. There is for the first one, however long.
+    fn push(&mut self, row: &str) -> bool {
+        if self.count > 0 {
+            if self.text.len() + row.len() > MAX_BYTES {
+                return false;
+            }
+            self.text.push(',');
+        }
+        self.text.push_str(row);
+        self.count += 1;
+        true
+    }
+
+    /// Ends the list, and says after which row to go on where there are more.
+    fn end(self, next: Option<&[&str]>) -> Response {
+        let Self { mut text, count } = self;
+        text.push_str("],\"count\":");
+        text.push_str(&count.to_string());
+        if let Some(names) = next {
+            for part in [",\"nextCursor\":\"", &cursor::write(names), "\""] {
+                text.push_str(part);
+            }
+        }
+        text.push('}');
+        json_text(text)
+    }
+}
+
+/// Answers with rows, and with where to go on when there are more than these, or more than an answer holds.
+pub(crate) fn list<'r, R, const N: usize>(
+    name: &str,
+    (found, more): (&'r [R], bool),
+    row: impl Fn(&'r R) -> Cow<'r, str>,
+    names: impl Fn(&'r R) -> [&'r str; N],
+) -> Response {
+    let rows: Vec<_> = found.iter().map(&row).collect();
+    let bytes = rows.iter().map(|row| row.len() + 1).sum();
+    let mut list = Rows::new(name, bytes);
+    let shown = rows.iter().take_while(|row| list.push(row)).count();
+    let last = found.iter().take(shown).next_back();
+    let next = last.filter(|_| more || shown < found.len()).map(names);
+    list.end(next.as_ref().map(<[&str; N]>::as_slice))
+}
