@@ -1,4 +1,10 @@
 //! The registry's store in the file of the log.
 
 mod contract;
+mod damaged;
 mod differential;
+mod full;
+mod kill;
+mod migration;
+mod opening;
+mod steps;
