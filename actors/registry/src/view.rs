@@ -83,7 +83,7 @@ impl View {
     pub(crate) fn each_agent(&self, mut show: impl FnMut(&Arc<Row>)) {
         let tenants: Vec<_> = self.tenants.iter().map(|tenant| Arc::clone(&tenant)).collect();
         for tenant in tenants {
-            let rows: Vec<_> = tenant.agents().all().iter().map(|row| Arc::clone(&row.0)).collect();
+            let rows: Vec<_> = tenant.agents().all().iter().map(Arc::clone).collect();
             rows.iter().for_each(&mut show);
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use soorma_core::AgentRecord;
 use soorma_ports::AgentQuery;
 
-use crate::view::place::{ById, ByPlace, Rows};
+use crate::view::place::{ById, Rows};
 use crate::view::row::Row;
 
 #[derive(Debug, Default)]
@@ -44,15 +44,15 @@ fn words(record: &AgentRecord) -> impl Iterator<Item = (By, &str)> {
 impl Index {
     fn put(&mut self, word: &str, row: &Arc<Row>) {
         if let Some(rows) = self.0.get_mut(word) {
-            rows.insert(ByPlace(Arc::clone(row)));
+            rows.put(row);
         } else {
-            self.0.insert(word.into(), Rows::from([ByPlace(Arc::clone(row))]));
+            self.0.entry(word.into()).or_default().put(row);
         }
     }
 
-    fn take(&mut self, word: &str, row: &ByPlace) {
+    fn take(&mut self, word: &str, row: &Row) {
         if let Some(rows) = self.0.get_mut(word) {
-            rows.remove(row);
+            rows.take(row);
             if rows.is_empty() {
                 self.0.remove(word);
             }
@@ -96,7 +96,7 @@ impl Agents {
     pub(crate) fn put(&mut self, row: &Arc<Row>) -> Option<Arc<Row>> {
         let old = self.remove(row.record().id.as_str());
         self.ids.insert(ById(Arc::clone(row)));
-        self.all.insert(ByPlace(Arc::clone(row)));
+        self.all.put(row);
         for (by, word) in words(row.record()) {
             self.index_mut(by).put(word, row);
         }
@@ -106,10 +106,9 @@ impl Agents {
     /// Takes a row out.
     pub(crate) fn remove(&mut self, id: &str) -> Option<Arc<Row>> {
         let ById(row) = self.ids.take(id)?;
-        let key = ByPlace(Arc::clone(&row));
-        self.all.remove(&key);
+        self.all.take(&row);
         for (by, word) in words(row.record()) {
-            self.index_mut(by).take(word, &key);
+            self.index_mut(by).take(word, &row);
         }
         Some(row)
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::view::row::Row;
 
 /// Where a row stands in that order. A set of rows can be asked for a place without a row that stands there.
-pub(crate) trait Place {
+trait Place {
     /// Returns name and id.
     fn place(&self) -> (&str, &str);
 }
@@ -42,8 +42,8 @@ impl Ord for dyn Place + '_ {
 }
 
 /// A row, ordered by its place.
-#[derive(Debug, Clone)]
-pub(crate) struct ByPlace(pub(crate) Arc<Row>);
+#[derive(Debug)]
+struct ByPlace(Arc<Row>);
 
 impl Place for ByPlace {
     fn place(&self) -> (&str, &str) {
@@ -108,17 +108,42 @@ impl Hash for ById {
     }
 }
 
-/// Some rows in order.
-pub(crate) type Rows = BTreeSet<ByPlace>;
+/// Some rows in order. What orders them does not change, though how they are does.
+#[derive(Debug, Default)]
+pub(crate) struct Rows(BTreeSet<ByPlace>);
 
-/// Returns the rows that stand after a place.
-pub(crate) fn after<'a>(
-    rows: &'a Rows,
-    place: Option<(&str, &str)>,
-) -> impl Iterator<Item = &'a Arc<Row>> + use<'a> {
-    let from = match &place {
-        Some(place) => Bound::Excluded(place as &dyn Place),
-        None => Bound::Unbounded,
-    };
-    rows.range::<dyn Place, _>((from, Bound::Unbounded)).map(|row| &row.0)
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn put(&mut self, row: &Arc<Row>) {
+        self.0.insert(ByPlace(Arc::clone(row)));
+    }
+
+    pub(crate) fn take(&mut self, row: &Row) {
+        let record = row.record();
+        let place = (record.name.as_str(), record.id.as_str());
+        self.0.remove(&place as &dyn Place);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Row>> {
+        self.0.iter().map(|row| &row.0)
+    }
+
+    /// Returns the rows that stand after a place.
+    pub(crate) fn after<'a>(
+        &'a self,
+        place: Option<(&str, &str)>,
+    ) -> impl Iterator<Item = &'a Arc<Row>> + use<'a> {
+        let from = match &place {
+            Some(place) => Bound::Excluded(place as &dyn Place),
+            None => Bound::Unbounded,
+        };
+        self.0.range::<dyn Place, _>((from, Bound::Unbounded)).map(|row| &row.0)
+    }
 }

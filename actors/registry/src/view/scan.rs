@@ -7,7 +7,7 @@ use soorma_ports::{AgentPage, AgentQuery};
 
 use crate::view::agents::Agents;
 use crate::view::definitions::Definitions;
-use crate::view::place::{Rows, after};
+use crate::view::place::Rows;
 use crate::view::row::{Moment, Row};
 use crate::view::words::Words;
 
@@ -136,11 +136,11 @@ fn with_name<'a>(
     name: Option<&str>,
     place: Option<(&str, &str)>,
 ) -> Box<dyn Iterator<Item = &'a Arc<Row>> + 'a> {
-    let Some(name) = name else { return Box::new(after(rows, place)) };
+    let Some(name) = name else { return Box::new(rows.after(place)) };
     let (plain, folded) = (name.to_owned(), format!("{name}:"));
     // No id is empty: these places are before all rows of the name.
-    let alone = after(rows, place.max(Some((&plain, ""))));
-    let versions = after(rows, place.max(Some((&folded, ""))));
+    let alone = rows.after(place.max(Some((&plain, ""))));
+    let versions = rows.after(place.max(Some((&folded, ""))));
     Box::new(
         alone
             .take_while(move |row| row.record().name.as_str() == plain)

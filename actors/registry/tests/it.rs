@@ -1,0 +1,14 @@
+//! The registry over a store and a log in memory, under paused time.
+
+#[cfg(test)]
+mod it {
+    pub(crate) mod world;
+
+    mod announcements;
+    mod crashes;
+    mod leases;
+    mod payloads;
+    mod queries;
+    mod random;
+    mod writes;
+}
