@@ -3,6 +3,7 @@
 mod it {
     mod away;
     mod contract;
+    mod differential;
     mod kill;
     mod migrating;
     mod opening;

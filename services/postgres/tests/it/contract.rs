@@ -8,7 +8,7 @@ use soorma_testkit::servers::PostgresDatabase;
 
 use super::world::open;
 
-struct World {
+pub(super) struct World {
     database: PostgresDatabase,
     store: Arc<dyn RegistryStore>,
 }

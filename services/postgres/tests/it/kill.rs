@@ -52,7 +52,7 @@ async fn what_was_answered_is_there_whole_when_the_server_was_killed() {
         _ => None,
     });
     let there: BTreeSet<String> = ids.collect();
-    let answered = answered.lock().unwrap();
+    let answered = answered.lock().unwrap().clone();
     println!("{} answered, {} there", answered.len(), there.len());
     let lost: Vec<_> = answered.difference(&there).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");

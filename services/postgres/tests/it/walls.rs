@@ -30,7 +30,7 @@ async fn fill(store: &dyn RegistryStore) -> Result<(), String> {
         .into_iter()
         .flat_map(|whose| [put(whose, "a"), put(whose, "b"), define(whose, "e"), schema(whose, "s")]);
     let answers = store.write(writes.collect()).await.map_err(|error| error.to_string())?;
-    answers.into_iter().map(|answer| answer.map(|_| ()).map_err(|refused| refused.to_string())).collect()
+    answers.into_iter().try_for_each(|answer| answer.map(|_| ()).map_err(|refused| refused.to_string()))
 }
 
 /// What the walls let through and what not; the first that is otherwise.
