@@ -5,8 +5,8 @@ use sqlx::postgres::PgConnection;
 use super::batch::{Agent, Change, Event, Held, Schema, Stood, Wanted};
 use crate::PostgresError;
 
-/// Id, revision, at which revision said, status, reason, when registered, when heard.
-type AgentRow = (String, i64, i64, String, Option<String>, i64, i64);
+/// Id, revision, at which revision said, status, reason, when registered, when heard, whether it was removed.
+type AgentRow = (String, i64, i64, String, Option<String>, i64, i64, bool);
 
 /// Reads what stands of what a batch is about.
 pub(super) async fn fetch(
@@ -18,19 +18,22 @@ pub(super) async fn fetch(
     if !wanted.agents.is_empty() {
         let ids: Vec<&str> = wanted.agents.iter().copied().collect();
         let rows: Vec<AgentRow> = sqlx::query_as(
-            "SELECT id, revision, said, status, reason, registered_at, heard_at FROM registry_agents \
-             WHERE tenant = $1 AND id = ANY ($2) AND removed_at IS NULL",
+            // Nothing is said of what was removed, or an index of what was not could be thought to be of use here.
+            "SELECT id, revision, said, status, reason, registered_at, heard_at, removed_at IS NOT NULL FROM registry_agents \
+             WHERE tenant = $1 AND id = ANY ($2)",
         )
         .bind(tenant)
         .bind(ids)
         .fetch_all(&mut *transaction)
         .await?;
-        held.agents.extend(rows.into_iter().map(
-            |(id, revision, said, status, reason, registered_at, heard_at)| {
+        for (id, revision, said, status, reason, registered_at, heard_at, is_removed) in rows {
+            if !is_removed {
                 let (stood, change) = (Stood { status, reason }, Change::Nothing);
-                (id, Agent { revision, said, stood, registered_at, heard_at, removed_at: None, change })
-            },
-        ));
+                let agent =
+                    Agent { revision, said, stood, registered_at, heard_at, removed_at: None, change };
+                held.agents.insert(id, agent);
+            }
+        }
     }
     if !wanted.events.is_empty() {
         let names: Vec<&str> = wanted.events.iter().copied().collect();
