@@ -1,11 +1,13 @@
 //! The commands, a file each.
 
+pub(crate) mod agents;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod events;
 mod platform;
+pub(crate) mod schemas;
 pub(crate) mod serve;
 pub(crate) mod tree;
 

@@ -37,9 +37,15 @@ enum Command {
     Demo(commands::demo::Args),
     /// Show the supervision tree of a running platform, live.
     Tree(commands::tree::Args),
-    /// Publish events, watch them come, read them again, and see who works through them.
+    /// See who is here, what they can do, and how they are.
+    #[command(subcommand)]
+    Agents(commands::agents::Command),
+    /// See what events mean; publish them, watch them come, read them again, and see who works through them.
     #[command(subcommand)]
     Events(commands::events::Command),
+    /// Look at the schemas of payloads, register them, and see what a change would break.
+    #[command(subcommand)]
+    Schemas(commands::schemas::Command),
     /// Look at events that no agent could deal with, and give them back or drop them.
     #[command(subcommand)]
     Dlq(commands::dlq::Command),
@@ -74,6 +80,8 @@ async fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Serve(args) => commands::serve::run(args, printer).await,
         Command::Demo(args) => commands::demo::run(args, printer).await,
         Command::Tree(args) => commands::tree::run(args, printer).await,
+        Command::Agents(command) => commands::agents::run(command, printer).await,
+        Command::Schemas(command) => commands::schemas::run(command, printer).await,
         Command::Events(command) => commands::events::run(command, printer).await,
         Command::Dlq(command) => commands::dlq::run(command, printer).await,
         Command::Config(command) => commands::config::run(command, printer),

@@ -1,5 +1,6 @@
-//! `soorma events`: publish, watch, read again, and see who works through them.
+//! `soorma events`: what they mean; publish, watch, read again, and see who works through them.
 
+mod definitions;
 mod groups;
 mod publish;
 mod replay;
@@ -21,6 +22,10 @@ pub(crate) enum Command {
     Tail(tail::Args),
     /// Show the events that are kept, up to now; or have a group go through them again.
     Replay(replay::Args),
+    /// List what events mean.
+    List(definitions::List),
+    /// Show what one event means, with the schemas of its payload and its answer.
+    Show(definitions::Show),
     /// Show groups and how far behind they are; pause, resume, move and remove them.
     Groups(groups::Args),
 }
@@ -30,6 +35,8 @@ pub(crate) async fn run(command: Command, printer: Printer) -> anyhow::Result<()
         Command::Publish(args) => publish::run(*args, printer).await,
         Command::Tail(args) => tail::run(args, printer).await,
         Command::Replay(args) => replay::run(args, printer).await,
+        Command::List(args) => definitions::list(args, printer).await,
+        Command::Show(args) => definitions::show(args, printer).await,
         Command::Groups(args) => groups::run(args, printer).await,
     }
 }
