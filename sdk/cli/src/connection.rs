@@ -11,6 +11,26 @@ pub(crate) struct Connection {
     /// The platform tenant; the default one where nothing is said.
     #[arg(long, env = "SOORMA_TENANT")]
     pub(crate) tenant: Option<String>,
+    /// A token that says who you are, for a platform that asks for one; it names the tenant, too. Better given by the environment:
+    /// arguments can be seen by others on the machine.
+    #[arg(long, env = "SOORMA_TOKEN", hide_env_values = true)]
+    token: Option<Token>,
+}
+
+/// A token, which is shown to nobody.
+#[derive(Clone)]
+struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl From<&str> for Token {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
 }
 
 impl Connection {
@@ -24,6 +44,20 @@ impl Connection {
     }
 
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(&self.url)?.scope(self.scope()?))
+        let client = Client::new(&self.url)?.scope(self.scope()?);
+        match self.given() {
+            Some(token) => Ok(client.token(token)?),
+            None => Ok(client),
+        }
+    }
+
+    /// Whether a token says who it is.
+    pub(crate) fn has_token(&self) -> bool {
+        self.given().is_some()
+    }
+
+    /// What is set to nothing is not set.
+    fn given(&self) -> Option<&str> {
+        self.token.as_ref().map(|Token(text)| text.trim()).filter(|text| !text.is_empty())
     }
 }

@@ -18,4 +18,5 @@ mod it {
     mod serve;
     mod startup;
     mod stop;
+    mod tokens;
 }

@@ -9,7 +9,8 @@ pub use stream::{EventStream, Explicit, Frame, StreamRequest};
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use soorma_api::{
@@ -28,31 +29,55 @@ pub struct Client {
     base: Url,
     scope: Scope,
     agent_id: Option<String>,
+    /// Marked as sensitive: it is shown to nobody.
+    token: Option<HeaderValue>,
 }
 
 impl Client {
-    /// Makes a client for a base address, such as `http://127.0.0.1:8080`. Nothing is sent yet.
+    /// Makes a client for a base address, such as `http://127.0.0.1:8080`. Nothing is sent yet. With https, who answers must have a
+    /// certificate that this machine trusts.
     ///
     /// # Errors
-    /// When it is no http address.
+    /// When it is no http or https address, or with https, when this machine trusts no certificate at all.
     pub fn new(base: &str) -> Result<Self, Error> {
-        let wrong = |why: &str| Error::invalid(format!("'{base}' {why}; write it as http://HOST:PORT"));
+        let wrong = |why: &str| {
+            Error::invalid(format!("'{base}' {why}; write it as http://HOST:PORT or https://HOST"))
+        };
         let url: Url = base.parse().map_err(|_| wrong("is no address"))?;
-        if url.scheme() != "http" || url.host_str().is_none() {
+        if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
             return Err(wrong("is no http address"));
         }
         if url.path() != "/" || url.query().is_some() {
             return Err(wrong("has a path, under which no platform answers"));
         }
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
-            .no_proxy()
-            .build()
-            .map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Self { http, base: url, scope: Scope::default(), agent_id: None })
+            // A platform never says that it is elsewhere: whoever does shall not have the token.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        // Without TLS the machine's root certificates are not looked for: that takes its time, and there may be none.
+        let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
+        let http = builder.build().map_err(|error| Error::internal(format!("cannot speak TLS: {error}")))?;
+        Ok(Self { http, base: url, scope: Scope::default(), agent_id: None, token: None })
     }
 
-    /// Says on whose behalf it speaks; `dev` takes this at its word.
+    /// Says who it is, by a token that the platform verifies. Whom that names goes before [`scope`](Self::scope).
+    ///
+    /// # Errors
+    /// When it is no token.
+    pub fn token(mut self, token: &str) -> Result<Self, Error> {
+        let token = token.trim();
+        let wrong = || Error::invalid("the token is none: it is empty, or has what no token has");
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(wrong());
+        }
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| wrong())?;
+        value.set_sensitive(true);
+        self.token = Some(value);
+        Ok(self)
+    }
+
+    /// Says on whose behalf it speaks; a platform that asks for no token takes this at its word.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
@@ -166,7 +191,11 @@ impl Client {
     }
 
     fn sign(&self, mut request: RequestBuilder) -> RequestBuilder {
-        request = request.header(header::TENANT, self.scope.tenant.as_str());
+        request = match &self.token {
+            // It names the tenant.
+            Some(token) => request.header(AUTHORIZATION, token),
+            None => request.header(header::TENANT, self.scope.tenant.as_str()),
+        };
         for (name, value) in
             [(header::SERVICE_TENANT, &self.scope.service_tenant), (header::USER, &self.scope.user)]
         {
@@ -199,7 +228,7 @@ impl Client {
         }
         let body = response.bytes().await.map_err(|error| self.lost(&error))?;
         match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Err(problem.into()),
+            Ok(problem) => Err(self.told(status, problem.into())),
             Err(_) => {
                 let base = &self.base;
                 Err(Error::new(
@@ -210,6 +239,19 @@ impl Client {
                 ))
             }
         }
+    }
+
+    /// Says what to do where the platform says only what is wrong.
+    fn told(&self, status: StatusCode, mut error: Error) -> Error {
+        if status == StatusCode::UNAUTHORIZED {
+            let base = self.base.as_str().trim_end_matches('/');
+            let advice = match self.token {
+                None => "give it a token with --token or SOORMA_TOKEN (Client::token)",
+                Some(_) => "the token does not prove it: it may be over, or of another issuer",
+            };
+            error.message = format!("{base} wants to know who is asking ({}); {advice}", error.message);
+        }
+        error
     }
 
     fn lost(&self, error: &reqwest::Error) -> Error {

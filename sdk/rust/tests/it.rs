@@ -6,5 +6,6 @@ mod it {
     mod cuts;
     mod delivery;
     mod streams;
+    mod tokens;
     mod world;
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::json;
 use soorma::Error;
-use soorma::config::{ENV_PREFIX, File, Loaded, Sources, load, reference};
+use soorma::config::{File, Loaded, Sources, is_ours, load, reference};
 
 use crate::print::Printer;
 
@@ -54,7 +54,7 @@ impl Layers {
         set.extend(flags);
         let env = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with(ENV_PREFIX))
+            .filter(|(name, _)| is_ours(name))
             .collect();
         load(Sources { file, env, flags: set }).map_err(|errors| {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();

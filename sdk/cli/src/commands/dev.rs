@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use soorma::Error;
+use soorma::config::Tokens;
 
 use super::config::Layers;
 use super::platform;
@@ -35,15 +36,19 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     if !config.edge.listen.ip().is_loopback() {
         let addr = config.edge.listen;
         return Err(Error::invalid(format!(
-            "dev asks nobody for a token, so it listens on this machine only, and {addr} is not loopback: use 127.0.0.1:PORT or [::1]:PORT"
+            "dev listens on this machine only, and {addr} is not loopback: use 127.0.0.1:PORT or [::1]:PORT, or `soorma serve`, which asks for tokens"
         ))
         .into());
     }
     let data = config.node.data.clone();
-    platform::run(config, printer, |url| greet(printer, url, &data)).await
+    let asked = match config.auth.tokens {
+        Tokens::Optional => "this machine only, no token needed",
+        Tokens::Required => "this machine only, with a token",
+    };
+    platform::run(config, printer, |url| greet(printer, url, &data, asked)).await
 }
 
-fn greet(printer: Printer, url: &str, data: &std::path::Path) -> anyhow::Result<()> {
+fn greet(printer: Printer, url: &str, data: &std::path::Path, asked: &str) -> anyhow::Result<()> {
     if printer.is_json() {
         return printer.object(&json!({ "url": url, "data": data, "pid": std::process::id() }));
     }
@@ -62,7 +67,7 @@ fn greet(printer: Printer, url: &str, data: &std::path::Path) -> anyhow::Result<
          \n\
          Ctrl-C stops it",
         printer.tone(Tone::Good, url),
-        printer.tone(Tone::Quiet, "this machine only, no token needed"),
+        printer.tone(Tone::Quiet, asked),
         data.display(),
     ))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use soorma::config::Config;
+use soorma::config::{Config, Source, Tokens};
 
 use super::config::Layers;
 use super::platform;
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// The folder that holds the data that no server keeps [default: ./.soorma].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where to listen, on this machine only as long as there are no tokens; port 0 takes a free one [default: 127.0.0.1:8080].
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
     #[command(flatten)]
@@ -34,9 +34,17 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     let loaded = args.layers.load(flags)?;
     // As it is shown: without a password.
     let servers = loaded.rows.iter().find(|row| row.path == "nats.servers").map(|row| row.value.clone());
-    let config = loaded.config;
+    let mut config = loaded.config;
+    // Who runs a platform for others asks who they are, unless told not to.
+    if loaded.rows.iter().any(|row| row.path == "auth.tokens" && row.source == Source::Default) {
+        config.auth.tokens = Tokens::Required;
+    }
+    let asked = match config.auth.tokens {
+        Tokens::Required => "every request needs a token",
+        Tokens::Optional => "this machine only: nobody is asked for a token",
+    };
     let at = place(&config, servers.unwrap_or_default());
-    platform::run(config, printer, |url| greet(printer, url, &at)).await
+    platform::run(config, printer, |url| greet(printer, url, &at, asked)).await
 }
 
 /// Where the events are.
@@ -47,7 +55,7 @@ fn place(config: &Config, servers: String) -> String {
     }
 }
 
-fn greet(printer: Printer, url: &str, at: &str) -> anyhow::Result<()> {
+fn greet(printer: Printer, url: &str, at: &str, asked: &str) -> anyhow::Result<()> {
     if printer.is_json() {
         return printer.object(&json!({ "url": url, "events": at, "pid": std::process::id() }));
     }
@@ -58,6 +66,6 @@ fn greet(printer: Printer, url: &str, at: &str) -> anyhow::Result<()> {
            events on   {at}\n\
          {url}/readyz says whether it takes work; SIGTERM or Ctrl-C stops it in order",
         printer.tone(Tone::Good, url),
-        printer.tone(Tone::Quiet, "this machine only: nobody is asked for a token yet"),
+        printer.tone(Tone::Quiet, asked),
     ))
 }

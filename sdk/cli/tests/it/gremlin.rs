@@ -13,12 +13,12 @@ use soorma::{
     Client, Clock as _, Cursor, Data, Error, Event, EventId, EventStream, Explicit, Frame, MachineClock,
     Position, Start, StreamRequest, TenantId, Topic,
 };
-use soorma_testkit::SeededEntropy;
 use soorma_testkit::servers::NatsServer;
+use soorma_testkit::{SeededEntropy, token_of};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::place::{Dev, PATIENCE, Place, Running};
+use super::place::{Dev, PATIENCE, Place, Running, SECRET_OF_TESTS};
 
 const REQUESTS: Topic = Topic::ActionRequests;
 const RESULTS: Topic = Topic::ActionResults;
@@ -55,12 +55,18 @@ fn effect_of(group: &str, request: &Event) -> Event {
     event
 }
 
+/// Speaks to the platform, which may ask for a token.
+fn client(url: &str) -> Client {
+    let token = token_of(TenantId::default().as_str(), "su");
+    Client::new(url).unwrap().token(&token).unwrap()
+}
+
 /// A member's life: does nothing unless it was started as one. Ends when whoever started it does.
 #[tokio::test(flavor = "current_thread")]
 async fn child() {
     let Ok(given) = std::env::var(MEMBER) else { return };
     let [url, group, id] = given.split(' ').collect::<Vec<_>>().try_into().unwrap();
-    let client = Client::new(url).unwrap();
+    let client = client(url);
     std::thread::spawn(|| {
         let mut nothing = String::new();
         std::io::stdin().read_line(&mut nothing).ok();
@@ -147,8 +153,9 @@ impl Stage {
             "nats.answer_within=2s",
         ]);
         args.extend(["--set", "edge.heartbeat=200ms", "--set", "telemetry.log=error"]);
-        let dev =
-            Dev::started(Running::start(self.place.command(&args))).unwrap_or_else(|done| panic!("{done:?}"));
+        let mut command = self.place.command(&args);
+        command.env(SECRET_OF_TESTS.0, SECRET_OF_TESTS.1);
+        let dev = Dev::started(Running::start(command)).unwrap_or_else(|done| panic!("{done:?}"));
         self.addr = dev.addr.to_string();
         self.dev = Some(dev);
     }
@@ -235,7 +242,7 @@ async fn play_one(nats: Option<NatsServer>, seed: u64) {
     println!("SOORMA_EVENTS={events} SOORMA_SEED={seed}");
     let chance = SeededEntropy::new(seed);
     let mut stage = Stage::new(nats);
-    let client = Client::new(&stage.url()).unwrap();
+    let client = client(&stage.url());
     let each = events / PUBLISHERS;
     let answered = Arc::new(AtomicUsize::new(0));
     let mut load = JoinSet::new();

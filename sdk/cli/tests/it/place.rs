@@ -234,6 +234,8 @@ pub(crate) struct Dev {
     pub(crate) running: Running,
     pub(crate) url: String,
     pub(crate) addr: SocketAddr,
+    /// What its requests are sent with.
+    token: Option<String>,
 }
 
 impl Dev {
@@ -244,19 +246,35 @@ impl Dev {
         assert_eq!(ready["pid"], running.pid());
         let url = ready["url"].as_str().unwrap().to_owned();
         let addr = url.strip_prefix("http://").unwrap().parse().unwrap();
-        Ok(Self { running, url, addr })
+        Ok(Self { running, url, addr, token: None })
+    }
+
+    /// Asks with a token from here on.
+    pub(crate) fn with_token(self, token: String) -> Self {
+        Self { token: Some(token), ..self }
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(&self.url).unwrap()
+        let client = Client::new(&self.url).unwrap();
+        match &self.token {
+            Some(token) => client.token(token).unwrap(),
+            None => client,
+        }
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {
-        http::send(self.addr, "GET", path, &[], "")
+        self.send("GET", path, &[], "")
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Reply {
-        http::send(self.addr, "POST", path, &[("content-type", "application/json")], &body.to_string())
+        self.send("POST", path, &[("content-type", "application/json")], &body.to_string())
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let proof = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let proof = proof.as_ref().map(|proof| ("authorization", proof.as_str()));
+        let headers: Vec<_> = headers.iter().copied().chain(proof).collect();
+        http::send(self.addr, method, path, &headers, body)
     }
 
     pub(crate) fn publish(&self, event: &Value) -> Reply {
@@ -275,6 +293,9 @@ impl Dev {
         self.running.done()
     }
 }
+
+/// Has a platform take the tokens of the tests.
+pub(crate) const SECRET_OF_TESTS: (&str, &str) = ("SOORMA__AUTH__JWT_SECRET", soorma_testkit::SECRET);
 
 /// An event with an id, for anybody.
 pub(crate) fn event(id: &str) -> Value {

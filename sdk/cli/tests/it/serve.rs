@@ -1,29 +1,40 @@
 //! `soorma serve` beside a NATS server.
 
+use std::process::Command;
+
 use serde_json::json;
 use soorma_testkit::servers::NatsServer;
+use soorma_testkit::token_of;
 
-use super::place::{Dev, Place, Running, event};
+use super::place::{Dev, Place, Running, SECRET_OF_TESTS, event};
 
-fn serve(place: &Place, args: &[&str]) -> Dev {
+/// A platform that knows the secret of the tests, and a token of it.
+fn serve(place: &Place, args: &[&str]) -> (Dev, String) {
     let all = [&["serve", "--json", "--listen", "127.0.0.1:0"], args].concat();
-    Dev::started(Running::start(place.command(&all))).unwrap_or_else(|done| panic!("{done:?}"))
+    started(place.command(&all))
+}
+
+fn started(mut command: Command) -> (Dev, String) {
+    command.env(SECRET_OF_TESTS.0, SECRET_OF_TESTS.1);
+    let dev = Dev::started(Running::start(command)).unwrap_or_else(|done| panic!("{done:?}"));
+    let token = token_of("pt_tests", "ada");
+    (dev.with_token(token.clone()), token)
 }
 
 #[test]
 fn events_outlive_the_platform_on_the_server_and_no_folder_is_made() {
     let server = NatsServer::start(&[]);
     let place = Place::new();
-    let dev = serve(&place, &["--nats", server.url()]);
+    let (dev, token) = serve(&place, &["--nats", server.url()]);
     assert_eq!(dev.publish(&event("kept")).status, 200);
     let health = dev.get("/health").json();
     assert_eq!((&health["adapter"], &health["connected"]), (&json!("nats"), &json!(true)));
-    let tree = place.run(&["tree", "--url", &dev.url]).ok();
+    let tree = place.run(&["tree", "--url", &dev.url, "--token", &token]).ok();
     assert!(tree.contains("health (one_for_one)") && tree.contains("nats "), "{tree}");
     let done = dev.stop();
     assert_eq!(done.code, Some(0), "{done:?}");
-    let dev = serve(&place, &["--nats", server.url()]);
-    let args = ["events", "replay", "--json", "--url", &dev.url];
+    let (dev, token) = serve(&place, &["--nats", server.url()]);
+    let args = ["events", "replay", "--json", "--url", &dev.url, "--token", &token];
     let shown = place.run(&args).json();
     assert_eq!(shown["event"]["id"], "kept");
     assert!(std::fs::read_dir(place.path()).unwrap().next().is_none(), "nothing is kept here");
@@ -33,7 +44,7 @@ fn events_outlive_the_platform_on_the_server_and_no_folder_is_made() {
 fn without_a_server_it_says_so_goes_on_trying_and_ends_in_order() {
     let place = Place::new();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let dev = serve(&place, &["--nats", &format!("nats://{free}")]);
+    let (dev, _) = serve(&place, &["--nats", &format!("nats://{free}")]);
     assert_eq!(dev.get("/readyz").status, 503);
     assert_eq!(dev.get("/livez").status, 200);
     let reply = dev.publish(&event("early"));
@@ -48,7 +59,11 @@ fn without_a_server_it_says_so_goes_on_trying_and_ends_in_order() {
 fn what_will_never_work_ends_the_start_with_a_sentence_and_no_secret() {
     let server = NatsServer::start(&["--user", "soorma", "--pass", "right"]);
     let place = Place::new();
-    let command = |args: &[&str]| place.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    let command = |args: &[&str]| {
+        let mut command = place.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+        command.env(SECRET_OF_TESTS.0, SECRET_OF_TESTS.1);
+        command
+    };
     let mut wrong = command(&["--nats", server.url()]);
     wrong.env("SOORMA__NATS__USER", "soorma").env("SOORMA__NATS__PASSWORD", "hunter2");
     let said = Running::start(wrong).done().failed(2);
@@ -62,6 +77,6 @@ fn what_will_never_work_ends_the_start_with_a_sentence_and_no_secret() {
 
     let mut right = place.command(&["serve", "--json", "--listen", "127.0.0.1:0", "--nats", server.url()]);
     right.env("SOORMA__NATS__USER", "soorma").env("SOORMA__NATS__PASSWORD", "right");
-    let dev = Dev::started(Running::start(right)).unwrap_or_else(|done| panic!("{done:?}"));
+    let (dev, _) = started(right);
     assert_eq!(dev.publish(&event("in")).status, 200);
 }

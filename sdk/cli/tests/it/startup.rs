@@ -104,7 +104,7 @@ fn nobody_at_an_address_is_said_with_what_to_do() {
     let error = super::place::json(&said.err);
     assert_eq!(error["code"], "unavailable");
     assert!(error["error"].as_str().unwrap().contains("nobody answers"), "{error}");
-    for url in ["nonsense", "https://127.0.0.1:1", "http://"] {
+    for url in ["nonsense", "ftp://127.0.0.1:1", "http://"] {
         says(&place.run(&["tree", "--url", url]).failed(2), &[&format!("'{url}'"), "http://HOST:PORT"]);
     }
 }

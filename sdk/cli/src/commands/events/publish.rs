@@ -30,12 +30,12 @@ pub(crate) struct Args {
     /// The event type of the answer.
     #[arg(long)]
     response_event: Option<String>,
-    /// The service tenant.
-    #[arg(long, default_value = "st_default-tenant")]
-    service_tenant: String,
-    /// The service user.
-    #[arg(long, default_value = "su_default-user")]
-    user: String,
+    /// The service tenant; that of the token, or st_default-tenant.
+    #[arg(long)]
+    service_tenant: Option<String>,
+    /// The service user; that of the token, or su_default-user.
+    #[arg(long)]
+    user: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -57,8 +57,13 @@ pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     event.data = Some(data);
     event.correlation_id = args.correlation_id.or_else(|| Some(event.id.to_string()));
     event.response_event = args.response_event;
-    event.tenant_id = Some(args.service_tenant);
-    event.user_id = Some(args.user);
+    // Where a token says who it is, the platform fills in what is left out.
+    let or = |said: Option<String>, default: &str| match args.connection.has_token() {
+        true => said,
+        false => Some(said.unwrap_or_else(|| default.to_owned())),
+    };
+    event.tenant_id = or(args.service_tenant, "st_default-tenant");
+    event.user_id = or(args.user, "su_default-user");
     let published = args.connection.client()?.publish(&event).await?;
     if printer.is_json() {
         printer.object(
