@@ -14,9 +14,10 @@ mod values;
 
 use std::collections::{BTreeSet, HashSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::excerpt::{excerpt, pointer_excerpt};
+use super::keywords::Keywords;
 use super::pointer::{decode_fragment, local, push};
 use super::schema_change::{Effect, SchemaChange};
 
@@ -255,32 +256,6 @@ impl<'a> Diff<'a> {
 }
 
 type Seen = HashSet<(*const Value, *const Value)>;
-
-/// The keywords of a subschema; none of `true`.
-#[derive(Clone, Copy)]
-struct Keywords<'a>(Option<&'a Map<String, Value>>);
-
-impl<'a> Keywords<'a> {
-    fn of(schema: &'a Value) -> Self {
-        Self(schema.as_object())
-    }
-
-    fn get(self, keyword: &str) -> Option<&'a Value> {
-        self.0.and_then(|keywords| keywords.get(keyword))
-    }
-
-    fn names(self) -> impl Iterator<Item = &'a str> {
-        self.0.into_iter().flat_map(|keywords| keywords.keys().map(String::as_str))
-    }
-
-    fn list(self, keyword: &str) -> &'a [Value] {
-        self.get(keyword).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-    }
-
-    fn map(self, keyword: &str) -> Option<&'a Map<String, Value>> {
-        self.get(keyword).and_then(Value::as_object)
-    }
-}
 
 /// Follows references that stand alone, and says where they lead to.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> (&'a Value, Option<String>) {

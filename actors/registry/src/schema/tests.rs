@@ -617,7 +617,7 @@ fn counted(payload: &Value, depth: usize, counts: &HashMap<usize, u64>, most: &m
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn any_json_is_judged_and_any_payload_checked(schema in schema_like(), payload in payload()) {

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::super::keywords::{Keywords, OBJECT, allowed, kinds};
 use super::super::pointer::push;
 use super::super::schema_change::Effect;
-use super::values::{OBJECTS, allowed, kinds};
-use super::{Diff, Keywords, resolve};
+use super::{Diff, resolve};
 
 /// Unions of more kinds are not looked through for two that overlap.
 const MOST_KINDS: usize = 64;
@@ -100,7 +100,7 @@ impl<'a> Diff<'a> {
         if kinds(one) & kinds(other) == 0 {
             return true;
         }
-        let objects = |keywords| kinds(keywords) == OBJECTS;
+        let objects = |keywords| kinds(keywords) == OBJECT;
         let (Some(members), Some(others)) = (one.map("properties"), other.map("properties")) else {
             return false;
         };

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::excerpt::excerpt;
+use super::super::keywords::Keywords;
 use super::super::pointer::push;
 use super::super::schema_change::Effect;
-use super::{ANYTHING, Diff, Keywords};
+use super::{ANYTHING, Diff};
 
 impl<'a> Diff<'a> {
     pub(super) fn members(&mut self, old: Keywords<'a>, new: Keywords<'a>, pointer: &str, depth: usize) {

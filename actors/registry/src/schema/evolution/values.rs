@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::excerpt::{excerpt, value_excerpt};
+use super::super::keywords::{Keywords, allowed, kinds, names};
 use super::super::schema_change::Effect;
-use super::Keywords;
 
 type Changes = Vec<(Effect, String)>;
 
@@ -33,71 +33,17 @@ pub(super) fn changes(old: Keywords<'_>, new: Keywords<'_>) -> Changes {
     changes
 }
 
-/// Types as sets of kinds that exclude each other; the numbers are the integers and the others.
-const KINDS: &[(&str, u8)] = &[
-    ("null", 1),
-    ("boolean", 2),
-    ("integer", 4),
-    ("number", 4 | 8),
-    ("string", 16),
-    ("array", 32),
-    ("object", OBJECTS),
-];
-const ALL_KINDS: u8 = 127;
-
-/// The kind of objects.
-pub(super) const OBJECTS: u8 = 64;
-
-/// Returns the kinds of values that a subschema allows.
-pub(super) fn kinds(keywords: Keywords<'_>) -> u8 {
-    let of = |name: &Value| KINDS.iter().find(|(kind, _)| name == kind).map_or(ALL_KINDS, |(_, bits)| *bits);
-    let by_type = match keywords.get("type") {
-        Some(Value::Array(names)) => names.iter().map(of).fold(0, |bits, more| bits | more),
-        Some(name) => of(name),
-        None => ALL_KINDS,
-    };
-    let by_value =
-        allowed(keywords).map(|values| values.into_iter().map(kind).fold(0, |bits, more| bits | more));
-    by_type & by_value.unwrap_or(ALL_KINDS)
-}
-
-fn kind(value: &Value) -> u8 {
-    match value {
-        Value::Null => 1,
-        Value::Bool(_) => 2,
-        Value::Number(number) if number.as_f64().is_some_and(|number| number.fract() != 0.0) => 8,
-        Value::Number(_) => 4,
-        Value::String(_) => 16,
-        Value::Array(_) => 32,
-        Value::Object(_) => OBJECTS,
-    }
-}
-
-fn names(kinds: u8) -> String {
-    let named = KINDS.iter().filter(|(name, bits)| match *name {
-        "integer" => kinds & 12 == 4,
-        "number" => kinds & 8 != 0,
-        _ => kinds & bits != 0,
-    });
-    named.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-}
-
 fn types(old: Keywords<'_>, new: Keywords<'_>, changes: &mut Changes) {
     let (old, new) = (kinds(old), kinds(new));
     if old & !new != 0 {
-        changes.push((Effect::BreaksProducers, format!("may no longer be of type {}", names(old & !new))));
+        changes.push((
+            Effect::BreaksProducers,
+            format!("may no longer be of type {}", names(old & !new).join(", ")),
+        ));
     }
     if new & !old != 0 {
-        changes.push((Effect::BreaksConsumers, format!("may now be of type {}", names(new & !old))));
-    }
-}
-
-/// Returns the values that a subschema allows, where it lists them.
-pub(super) fn allowed<'a>(keywords: Keywords<'a>) -> Option<Vec<&'a Value>> {
-    match (keywords.get("const"), keywords.get("enum")) {
-        (Some(value), _) => Some(vec![value]),
-        (None, Some(Value::Array(values))) => Some(values.iter().collect()),
-        _ => None,
+        changes
+            .push((Effect::BreaksConsumers, format!("may now be of type {}", names(new & !old).join(", "))));
     }
 }
 
