@@ -122,7 +122,7 @@ fn post(body: &str) -> Vec<u8> {
 }
 
 /// Reads one answer; it must be a 200 with a content-length.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
+pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
     buffer.clear();
     loop {
         let mut piece = [0; 4_096];

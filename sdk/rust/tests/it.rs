@@ -5,7 +5,9 @@ mod it {
     mod bad_days;
     mod cuts;
     mod delivery;
+    mod registry;
     mod streams;
+    mod tenancy;
     mod tokens;
     mod world;
 }

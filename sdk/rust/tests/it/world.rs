@@ -9,7 +9,7 @@ use soorma::{
     Client, Clock as _, Data, Event, EventId, EventStream, Frame, MachineClock, Node, Options, Scope,
     StreamRequest, TenantId, Topic,
 };
-use soorma_testkit::servers::NatsServer;
+use soorma_testkit::servers::{NatsServer, PostgresDatabase};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,6 +22,7 @@ pub(crate) struct World {
     node: Option<Node>,
     /// Gone with the test.
     _data: TempDir,
+    _database: Option<PostgresDatabase>,
 }
 
 /// A prefix that no other test has, nor another run on the same server.
@@ -39,7 +40,7 @@ impl World {
         let mut config = Config::default();
         config.node.data = data.path().to_owned();
         config.edge.listen = "127.0.0.1:0".parse().unwrap();
-        Self { config, node: None, _data: data }
+        Self { config, node: None, _data: data, _database: None }
     }
 
     /// A node on JetStream, on the server that all tests share, not started yet.
@@ -52,6 +53,22 @@ impl World {
         world.config.nats.servers = Some(Servers(vec![url]));
         world.config.nats.prefix = prefix();
         world
+    }
+
+    /// A node on JetStream and Postgres, with nothing in the file, not started yet.
+    pub(crate) fn servers() -> Self {
+        let database = PostgresDatabase::fresh();
+        let mut world = Self::nats();
+        database.url().clone_into(&mut world.config.postgres.url);
+        world._database = Some(database);
+        world
+    }
+
+    /// Another node on the same servers, not started yet.
+    pub(crate) fn beside(&self) -> Self {
+        let mut other = Self::embedded();
+        other.config = Config { node: other.config.node, ..self.config.clone() };
+        other
     }
 
     /// Sets values before it is started.
@@ -191,6 +208,30 @@ macro_rules! on_both {
 }
 
 pub(crate) use on_both;
+
+/// The same, all in the file and all on servers.
+macro_rules! on_all {
+    ($($case:ident),* $(,)?) => {
+        mod embedded {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$case(super::World::embedded()).await;
+                }
+            )*
+        }
+        mod servers {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$case(super::World::servers()).await;
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) use on_all;
 
 /// Asks a server that speaks HTTP for JSON.
 pub(crate) async fn get(addr: SocketAddr, path: &str) -> serde_json::Value {
