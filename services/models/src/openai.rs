@@ -95,6 +95,9 @@ impl OpenAiEmbedder {
             header.set_sensitive(true);
             Ok(header)
         });
+        if key.is_some() && endpoint::is_open(&url) {
+            tracing::warn!(at = %url, "the key is sent without encryption, and can be read on the way");
+        }
         let http = reqwest::Client::builder()
             .connect_timeout(config.answer_within)
             .redirect(Policy::none())

@@ -10,6 +10,7 @@ pub mod config;
 mod data_folder;
 mod jwks;
 mod machine;
+mod models;
 mod node;
 mod sight;
 

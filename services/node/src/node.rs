@@ -9,7 +9,7 @@ use soorma_agents::{Agents, Runtime};
 use soorma_bus::EventBus;
 use soorma_core::{Error, Topic, TreeNode};
 use soorma_edge::Edge;
-use soorma_ports::{Bus, Clock, Directory, Entropy, EventLogError};
+use soorma_ports::{Bus, Clock, Directory, Embedder, Entropy, EventLogError};
 use soorma_registry::Registry;
 use soorma_supervise::{
     Backoff, ChildSpec, GaveUp, Intensity, Lifecycle, Observer, Root, Shutdown, Strategy, SupervisorSpec,
@@ -20,6 +20,7 @@ use crate::auth::{self, Auth};
 use crate::backends::Backends;
 use crate::config::{Config, Payloads};
 use crate::machine::{MachineClock, MachineEntropy};
+use crate::models;
 use crate::sight;
 
 /// Why a node did not start, or ended.
@@ -40,6 +41,9 @@ pub enum NodeError {
     /// Nobody could be let in, or not as is configured.
     #[error("{0}")]
     Auth(String),
+    /// There cannot be models as is configured.
+    #[error("{0}")]
+    Models(String),
     /// The tree gave up.
     #[error("{0}")]
     GaveUp(#[from] GaveUp),
@@ -75,6 +79,7 @@ pub struct Node {
     agents: Agents,
     bus: Arc<EventBus>,
     registry: Arc<Registry>,
+    embedder: Option<Arc<dyn Embedder>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     backends: Backends,
@@ -98,6 +103,7 @@ impl Node {
     pub async fn start(config: Config, options: Options) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(MachineClock);
         let entropy: Arc<dyn Entropy> = Arc::new(MachineEntropy);
+        let embedder = models::embedder(&config.models, &entropy)?;
         // The port is taken before the log is opened: a port in use is found before anything is done.
         let listener = match options.edge {
             true => {
@@ -177,7 +183,7 @@ impl Node {
             )));
         }
         ready.store(true, Ordering::Relaxed);
-        Ok(Self { root, agents, bus, registry, clock, entropy, backends, addr, ready, tree })
+        Ok(Self { root, agents, bus, registry, embedder, clock, entropy, backends, addr, ready, tree })
     }
 
     /// Returns where it listens.
@@ -193,6 +199,11 @@ impl Node {
     /// Returns its registry.
     pub fn directory(&self) -> Arc<dyn Directory> {
         Arc::clone(&self.registry) as _
+    }
+
+    /// Returns what turns texts into vectors, where one is configured.
+    pub fn embedder(&self) -> Option<&Arc<dyn Embedder>> {
+        self.embedder.as_ref()
     }
 
     /// Returns the agents that it hosts, to host more.
@@ -377,7 +388,7 @@ impl From<NodeError> for Error {
         let message = error.to_string();
         match error {
             NodeError::Log(error) => Self { message, ..Self::from(error) },
-            NodeError::Auth(_) => Self::invalid(message),
+            NodeError::Auth(_) | NodeError::Models(_) => Self::invalid(message),
             NodeError::Data(_) | NodeError::Registry(_) | NodeError::Listen(_) | NodeError::GaveUp(_) => {
                 Self::unavailable(message)
             }

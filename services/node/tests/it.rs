@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod models;
     mod node;
     mod registry;
     mod tokens;

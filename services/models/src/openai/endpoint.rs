@@ -1,5 +1,7 @@
 //! Where requests go. Pure.
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 
 /// Returns the address of the embeddings below a base address.
@@ -29,9 +31,31 @@ pub(super) fn of(base: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Returns whether what is sent there can be read on the way: it is not encrypted and leaves this machine.
+pub(super) fn is_open(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    url.scheme() == "http" && !here
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_leaves_this_machine_without_encryption_is_open() {
+        for (base, open) in [
+            ("https://api.openai.com/v1", false),
+            ("http://api.openai.com/v1", true),
+            ("http://192.168.1.7:8000", true),
+            ("http://127.0.0.1.example", true),
+            ("http://127.8.8.8", false),
+            ("http://[::1]:80", false),
+            ("http://LOCALHOST:11434", false),
+        ] {
+            assert_eq!(is_open(&of(base).unwrap()), open, "{base}");
+        }
+    }
 
     #[test]
     fn the_embeddings_stand_below_the_base() {
