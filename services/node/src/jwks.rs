@@ -17,15 +17,20 @@ const WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct KeyFile(pub(crate) PathBuf);
 
 /// An address. Where it leads elsewhere it is not followed: keys come from whom the operator has named, or not at all.
-#[derive(Debug)]
 pub(crate) struct KeyAddress {
     url: reqwest::Url,
     http: reqwest::Client,
 }
 
+impl std::fmt::Debug for KeyAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeyAddress({})", shown(&self.url))
+    }
+}
+
 impl KeyAddress {
     pub(crate) fn new(url: &str) -> Result<Self, String> {
-        let url: reqwest::Url = url.parse().map_err(|error| format!("{url} is no address: {error}"))?;
+        let url: reqwest::Url = url.parse().map_err(|error| format!("it is no address: {error}"))?;
         let builder = reqwest::Client::builder()
             .timeout(WITHIN)
             .redirect(reqwest::redirect::Policy::none())
@@ -49,7 +54,9 @@ impl KeySource for KeyFile {
             file.take(MAX_BYTES + 1).read_to_end(&mut bytes).await?;
             Ok(bytes)
         };
-        let bytes: std::io::Result<Vec<u8>> = read.await;
+        let bytes: std::io::Result<Vec<u8>> = tokio::time::timeout(WITHIN, read)
+            .await
+            .map_err(|_| format!("{shown} did not come within {} s", WITHIN.as_secs()))?;
         let bytes = bytes.map_err(|error| format!("{shown}: {error}"))?;
         if u64::try_from(bytes.len()).is_ok_and(|len| len <= MAX_BYTES) {
             Ok(bytes)
@@ -94,4 +101,18 @@ fn why(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_only_its_owner_may_know() {
+        let source =
+            KeyAddress::new("https://ada:hunter2@issuer.example:8443/keys.json?key=hunter2").unwrap();
+        assert_eq!(format!("{source:?}"), "KeyAddress(https://issuer.example:8443/keys.json)");
+        let refused = KeyAddress::new("http://hunter2@:x").unwrap_err();
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
 }

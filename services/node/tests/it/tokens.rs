@@ -93,7 +93,7 @@ async fn a_node_that_could_let_nobody_in_or_anybody_does_not_start_and_says_what
         ),
         (Box::new(|config| config.auth.jwks = Some(missing)), "missing.json"),
         (Box::new(|config| config.auth.jwks = Some(Jwks::File(file))), "it has no key to verify RS256 with"),
-        (Box::new(|config| config.auth.jwks = Some(Jwks::Url("http://".into()))), "is no address"),
+        (Box::new(|config| config.auth.jwks = Some(Jwks::Url("http://".into()))), "it is no address"),
         (Box::new(|config| config.edge.listen = "0.0.0.0:0".parse().unwrap()), "0.0.0.0:0 is not loopback"),
     ] {
         let refused = start(data.path(), set).await.unwrap_err().to_string();
