@@ -142,3 +142,76 @@ fn status(shape: &mut Shape, raw: &RawValue) -> Option<AgentStatus> {
 fn reason(shape: &mut Shape, raw: &RawValue) -> Option<String> {
     shape.text_of(raw, MAX_REASON_BYTES)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn whole() -> Value {
+        let event = json!({
+            "eventName": "e", "topic": "plan-events", "description": "d", "payloadSchemaName": "s",
+            "responseSchemaName": "s", "payloadSchema": {"type": "object"}, "responseSchema": {},
+        });
+        json!({"agent": {
+            "agentId": "a", "name": "a:1", "description": "d", "consumedEvents": ["e"], "producedEvents": ["e"],
+            "kind": "tool", "version": "1", "status": "degraded", "reason": "slow", "capabilities": [{
+                "taskName": "t", "description": "d", "consumedEvent": event, "producedEvents": [event],
+            }],
+        }})
+    }
+
+    /// The places of a value and of all in it, as JSON pointers.
+    fn places(value: &Value, at: &str, into: &mut Vec<String>) {
+        into.push(at.to_owned());
+        match value {
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(nth, item)| places(item, &format!("{at}/{nth}"), into));
+            }
+            Value::Object(fields) => {
+                fields.iter().for_each(|(name, field)| places(field, &format!("{at}/{name}"), into));
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn whatever_stands_wherever_is_read_or_refused_by_its_place() {
+        let mut all = Vec::new();
+        places(&whole(), "", &mut all);
+        assert!(all.len() > 30, "{all:?}");
+        let junk =
+            ["null", "true", "7", "-1e400", "\"\"", "\"x\"", "\"\\ud800\"", "[]", "{}", "[[]]", "{\"a\":{}}"];
+        for place in &all {
+            for junk in junk {
+                let mut body = whole();
+                *body.pointer_mut(place).expect("a place") = json!("\u{0}junk");
+                let text = body.to_string().replace("\"\\u0000junk\"", junk);
+                let Err(refusal) = registration(text.as_bytes()) else { continue };
+                let problem = refusal.into_problem();
+                assert_eq!(problem.status, 422, "{text}");
+                assert!(!problem.detail.is_empty() && !problem.errors.is_empty(), "{text}");
+                for fault in problem.errors {
+                    let parts = fault.loc.iter().skip(1).map(|part| match part {
+                        soorma_api::Part::Name(name) => format!("/{name}"),
+                        soorma_api::Part::Nth(nth) => format!("/{nth}"),
+                    });
+                    let loc: String = parts.collect();
+                    assert!(loc.starts_with(place.as_str()), "{loc} for {junk} at {place}");
+                }
+            }
+        }
+        let (record, standing) = registration(whole().to_string().as_bytes()).expect("all is well");
+        assert_eq!((record.capabilities.len(), standing.status), (1, AgentStatus::Degraded));
+    }
+
+    #[test]
+    fn a_body_that_is_cut_anywhere_is_no_json_and_says_where() {
+        let text = whole().to_string();
+        for end in 0..text.len() {
+            let problem = registration(&text.as_bytes()[..end]).expect_err("cut").into_problem();
+            assert_eq!(problem.errors[0].rule, "json_invalid", "cut at {end}");
+        }
+    }
+}
