@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use soorma_ports::{Embedder, EmbedderError};
-use soorma_testkit::contract::embedder::EmbedderHarness;
+use soorma_testkit::contract::embedder::{EmbedderHarness, run};
 use soorma_testkit::{EmbedderFault, ScriptedEmbedder};
 use tokio::time::{Instant, timeout};
 
@@ -82,4 +82,54 @@ async fn each_fault_happens_once_in_the_order_of_the_plan() {
     assert_eq!(embed(&embedder, "g").await.unwrap().len(), 1);
     assert_eq!(embedder.pending(), 0);
     assert_eq!(embedder.calls().concat(), ["a", "b", "c", "d", "e", "f", "g"]);
+}
+
+/// An embedder that breaks its contract in one way, each time it is asked.
+struct Broken<const HOW: usize>(Scripted);
+
+const WAYS: [EmbedderFault; 3] = [EmbedderFault::TooFew, EmbedderFault::TooLong, EmbedderFault::NotFinite];
+
+impl<const HOW: usize> EmbedderHarness for Broken<HOW> {
+    const TOLERANCE: f32 = 0.0;
+    const ENDS_WITHIN: Duration = Duration::from_secs(1);
+
+    async fn fresh() -> Self {
+        let scripted = Scripted::fresh().await;
+        for _ in 0..100 {
+            scripted.0.on_next(WAYS[HOW].clone());
+        }
+        Self(scripted)
+    }
+
+    fn embedder(&self) -> Arc<dyn Embedder> {
+        self.0.embedder()
+    }
+
+    fn another(&self) -> Arc<dyn Embedder> {
+        self.0.another()
+    }
+
+    fn fall_silent(&self) -> bool {
+        false
+    }
+
+    fn speak_again(&self) {}
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic = "left: 4"]
+async fn the_suite_finds_a_vector_that_is_missing() {
+    run::there_is_a_vector_for_each_text_in_their_order::<Broken<0>>().await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic = "left: 33"]
+async fn the_suite_finds_a_number_too_many() {
+    run::every_vector_is_finite_of_length_1_and_of_its_dimensions::<Broken<1>>().await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic = "is_finite"]
+async fn the_suite_finds_what_is_no_number() {
+    run::every_vector_is_finite_of_length_1_and_of_its_dimensions::<Broken<2>>().await;
 }

@@ -44,7 +44,33 @@ pub(super) fn vectors(body: &[u8], texts: usize, dimensions: usize) -> Result<Ve
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_of_an_answer_each_text_has_its_own_vector(
+            order in Just((0..20_usize).collect::<Vec<_>>()).prop_shuffle()
+        ) {
+            let item = |index: &usize| format!(r#"{{"index":{index},"embedding":[{index},1]}}"#);
+            let items: Vec<_> = order.iter().map(item).collect();
+            let body = format!(r#"{{"data":[{}]}}"#, items.join(","));
+            for (index, vector) in vectors(body.as_bytes(), 20, 2).unwrap().into_iter().enumerate() {
+                let own = f32::from(u8::try_from(index).unwrap());
+                prop_assert!((vector[0] / vector[1] - own).abs() < 1e-4, "{}: {:?}", index, vector);
+            }
+        }
+
+        #[test]
+        fn an_answer_that_is_cut_or_changed_anywhere_is_an_error_or_whole(at in 0..60_usize, byte in any::<u8>(), cut in any::<bool>()) {
+            let mut body = br#"{"data":[{"index":0,"embedding":[1,0]},{"index":1,"embedding":[0,1]}]}"#.to_vec();
+            if cut { body.truncate(at) } else { body[at] = byte }
+            if let Ok(read) = vectors(&body, 2, 2) {
+                prop_assert!(!cut && read.len() == 2 && read.iter().all(|vector| vector.len() == 2));
+            }
+        }
+    }
 
     fn read(body: &str) -> Result<Vec<Vec<f32>>, String> {
         vectors(body.as_bytes(), 2, 2)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use soorma_models::HashingEmbedder;
 use soorma_ports::Embedder;
 use soorma_testkit::contract::embedder::EmbedderHarness;
@@ -103,4 +104,15 @@ async fn it_knows_no_meaning() {
 async fn of_a_long_text_the_beginning_counts() {
     let long = "flight ".repeat(20_000);
     assert_eq!(vector(&long).await, vector(&(long.clone() + "hotel")).await);
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_a_vector_of_length_1_and_always_the_same(text in any::<String>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let vectors = runtime.block_on(async { [vector(&text).await, vector(&text).await] });
+        prop_assert_eq!(&vectors[0], &vectors[1]);
+        let length: f32 = vectors[0].iter().map(|number| number * number).sum::<f32>().sqrt();
+        prop_assert!((length - 1.0).abs() < 1e-5, "{}", length);
+    }
 }

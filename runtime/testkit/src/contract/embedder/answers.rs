@@ -59,7 +59,7 @@ pub(super) async fn every_vector_is_finite_of_length_1_and_of_its_dimensions<H: 
     for text in TEXTS.into_iter().chain(["", "a", "!", "\u{301}", &long]) {
         let vector = vectors(&*embedder, &[text]).await.remove(0);
         assert_eq!(vector.len(), embedder.generation().dimensions(), "{text:.20}");
-        assert!(vector.iter().all(|number| number.is_finite()), "{text:.20}");
+        assert!(vector.iter().all(|number| number.is_finite()), "not all is_finite: {text:.20}");
         let length: f32 = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
         assert!((length - 1.0).abs() < 1e-4, "{text:.20} has a vector of length {length}");
     }
