@@ -74,6 +74,7 @@ contract!($ registry_store_contract = registry_store::RegistryStoreHarness [
     }
     revisions::{
         every_write_has_a_revision_past_those_before,
+        a_sign_of_life_that_is_no_news_has_no_older_revision_than_the_record,
         revisions_grow_after_reopening,
         what_was_written_is_seen_up_to_its_revision,
         ten_thousand_rows_are_paged_while_they_change,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use soorma_core::{AgentRecord, Name, TenantId};
 use soorma_ports::{Refused, RegistryAct, RegistryStore, RegistryStoreError, RegistryWrite, Written};
 
 use super::step::Step;
@@ -22,8 +23,9 @@ pub(super) enum Outcome {
 
 pub(super) struct Side {
     handles: Vec<Arc<dyn RegistryStore>>,
-    /// The last revision that was given.
+    /// The last revision that was given, and those of the agents.
     last: u64,
+    agents: BTreeMap<(TenantId, Name), u64>,
     /// Follows to the end each time.
     follower: Follower,
     /// Follows by small pages, and is never waited for.
@@ -35,7 +37,7 @@ pub(super) struct Side {
 impl Side {
     pub(super) fn new(handles: Vec<Arc<dyn RegistryStore>>) -> Self {
         let (follower, pager) = (Follower::default(), Follower::default());
-        Self { handles, last: 0, follower, pager, before: Vec::new() }
+        Self { handles, last: 0, agents: BTreeMap::new(), follower, pager, before: Vec::new() }
     }
 
     /// The process ends.
@@ -104,10 +106,20 @@ impl Side {
     fn look_at(&mut self, writes: &[RegistryWrite], answers: &[Result<Written, Refused>]) {
         for (write, answer) in writes.iter().zip(answers) {
             let Ok(Written { revision, .. }) = answer else { continue };
-            // A sign of life that says nothing new may change nothing.
-            let may_be_old = matches!(write.what, RegistryAct::Hear { .. });
-            assert!(may_be_old || *revision > self.last, "{revision} after {}: {write:?}", self.last);
+            let least = match &write.what {
+                // One that says nothing new may change nothing.
+                RegistryAct::Hear { agent, .. } => {
+                    self.agents.get(&(write.tenant.clone(), agent.clone())).copied().unwrap_or(0)
+                }
+                _ => self.last + 1,
+            };
+            assert!(*revision >= least, "{revision} is before {least}: {write:?}");
             self.last = self.last.max(*revision);
+            if let RegistryAct::PutAgent { agent: AgentRecord { id, .. }, .. }
+            | RegistryAct::Hear { agent: id, .. } = &write.what
+            {
+                self.agents.insert((write.tenant.clone(), id.clone()), *revision);
+            }
         }
     }
 }

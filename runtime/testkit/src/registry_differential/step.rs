@@ -12,15 +12,34 @@ use crate::{name, tenant};
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// By one of two handles.
-    Write { by: usize, writes: Vec<RegistryWrite> },
-    Forget { by: usize, seconds: i64 },
+    Write {
+        by: usize,
+        writes: Vec<RegistryWrite>,
+    },
+    Forget {
+        by: usize,
+        seconds: i64,
+    },
     /// Who follows all the while goes on, and is kept as one who may come back.
-    Follow { by: usize, limit: usize },
+    Follow {
+        by: usize,
+        limit: usize,
+    },
     /// Who follows by small pages goes on by one.
-    Page { by: usize, limit: usize },
+    Page {
+        by: usize,
+        limit: usize,
+    },
     /// One of those who followed up to some time comes back.
-    ComeBack { by: usize, who: usize, limit: usize },
-    Begin { by: usize, limit: usize },
+    ComeBack {
+        by: usize,
+        who: usize,
+        limit: usize,
+    },
+    Begin {
+        by: usize,
+        limit: usize,
+    },
     Reopen,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use soorma_core::{AgentStatus, Topic};
+use soorma_ports::Standing;
 use tokio::task::JoinSet;
 
 use super::RegistryStoreHarness;
@@ -31,6 +32,24 @@ pub(super) async fn every_write_has_a_revision_past_those_before<H: RegistryStor
             last = written.revision;
         }
     }
+}
+
+/// Whether it has a revision of its own is the store's affair.
+pub(super) async fn a_sign_of_life_that_is_no_news_has_no_older_revision_than_the_record<
+    H: RegistryStoreHarness,
+>(
+    h: H,
+) {
+    let store = h.store();
+    all_done(&*store, vec![put("a", 10), hear("a", 20)]).await;
+    let again = done(&*store, put("a", 30)).await.revision;
+    for old in [hear("a", 5), hear("a", 30), hear_as("a", Standing::READY, 30)] {
+        let written = done(&*store, old).await;
+        assert!(written.revision >= again, "{} is before {again}", written.revision);
+        assert!(all(&*store).await.upto >= written.revision);
+    }
+    let heard = done(&*store, hear("a", 40)).await.revision;
+    assert!(done(&*store, hear("a", 40)).await.revision >= heard);
 }
 
 pub(super) async fn revisions_grow_after_reopening<H: RegistryStoreHarness>(h: H) {
