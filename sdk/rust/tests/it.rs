@@ -6,6 +6,7 @@ mod it {
     mod cuts;
     mod delivery;
     mod registry;
+    mod registry_client;
     mod streams;
     mod tenancy;
     mod tokens;

@@ -42,7 +42,7 @@ pub(crate) fn all(config: &Config) -> Router<Shared> {
         .route(path::REDRIVE, post(dead_letters::redrive))
         .route(path::DISCARD, post(dead_letters::discard))
         .route(path::AGENTS, post(agents::register).get(agents::list))
-        .route(path::DISCOVER, get(agents::discover))
+        .route(path::DISCOVER, get(agents::discover).delete(agents::remove_discover))
         .route(path::AGENT, get(agents::show).delete(agents::remove))
         .route(path::HEARTBEAT, put(agents::heartbeat).post(agents::heartbeat))
         .route(path::EVENTS, post(events::define).get(events::list))

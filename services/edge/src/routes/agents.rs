@@ -62,9 +62,21 @@ pub(crate) async fn remove(
     Extension(scope): Extension<Scope>,
     Named(id): Named,
 ) -> Result<Response, Refusal> {
+    removed(&app, &scope, &id).await
+}
+
+/// Removes the agent whose id is a path of ours.
+pub(crate) async fn remove_discover(
+    State(app): State<Shared>,
+    Extension(scope): Extension<Scope>,
+) -> Result<Response, Refusal> {
+    removed(&app, &scope, "discover").await
+}
+
+async fn removed(app: &App, scope: &Scope, id: &str) -> Result<Response, Refusal> {
     // Without the full stop that the heartbeat has: so do the published services.
-    let missing = || not_found(&format!("Agent '{}' not found", excerpt(&id)));
-    let name = Name::new(id.as_str()).map_err(|_| missing())?;
+    let missing = || not_found(&format!("Agent '{}' not found", excerpt(id)));
+    let name = Name::new(id).map_err(|_| missing())?;
     if !app.directory().deregister(&scope.tenant, &name).await? {
         return Err(missing());
     }

@@ -176,6 +176,9 @@ async fn names_with_anything_in_them_are_reached_by_their_path() {
     // What is also a path of ours is reached by a query.
     server.register(agent("discover")).await;
     assert_eq!(server.ids("/v1/agents?agent_id=discover").await, ["discover"]);
+    for status in [204, 404] {
+        assert_eq!(server.ask("DELETE", "/v1/agents/discover", &Value::Null).await.status, status);
+    }
 }
 
 #[tokio::test]
