@@ -89,10 +89,15 @@ fn event(
 pub(crate) async fn publish(bus: &dyn Bus, tenant: &TenantId, events: Vec<Event>) -> Vec<Fate> {
     let mut fates = Vec::with_capacity(events.len());
     for some in events.chunks(AT_ONCE) {
+        if fates.last() == Some(&Fate::Later) {
+            // The log is away: the others would fare no better.
+            fates.extend(some.iter().map(|_| Fate::Later));
+            continue;
+        }
         match bus.publish(tenant, some.to_vec()).await {
             Ok(_) => fates.extend(some.iter().map(|_| Fate::Said)),
             Err(error) if error.code.may_retry() => {
-                tracing::warn!(%tenant, %error, count = some.len(), "announcements of agents could not be published");
+                tracing::warn!(%tenant, %error, count = events.len(), "announcements of agents could not be published");
                 fates.extend(some.iter().map(|_| Fate::Later));
             }
             // One that is refused, by a schema of the tenant's, is not to silence the others.

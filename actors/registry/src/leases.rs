@@ -60,8 +60,14 @@ async fn sweep(shared: &Shared, bus: &dyn Bus) {
             to_announce.entry(row.tenant.clone()).or_default().push((row, heard_at));
         }
     }
+    let mut is_heard = true;
     for (tenant, rows) in to_announce {
-        announce(shared, bus, &tenant, rows).await;
+        if is_heard {
+            is_heard = announce(shared, bus, &tenant, rows).await;
+        } else {
+            // The log is away: they come again at the next turn.
+            rows.iter().for_each(|(row, _)| shared.watch_lease(row));
+        }
     }
     forget(shared, to_forget).await;
     if let Some(before) = earlier(now.wall, TOLD_FOR)
@@ -71,24 +77,32 @@ async fn sweep(shared: &Shared, bus: &dyn Bus) {
     }
 }
 
-async fn announce(shared: &Shared, bus: &dyn Bus, tenant: &TenantId, rows: Vec<(Arc<Row>, Timestamp)>) {
+/// Says whose leases have run out; returns whether the log took it.
+async fn announce(
+    shared: &Shared,
+    bus: &dyn Bus,
+    tenant: &TenantId,
+    rows: Vec<(Arc<Row>, Timestamp)>,
+) -> bool {
     let lease = shared.config.lease;
     let events = rows
         .iter()
         .map(|(row, heard_at)| announcement::expired(tenant, &row.said.record, *heard_at, lease))
         .collect();
     let fates = announcement::publish(bus, tenant, events).await;
+    let (is_heard, count) = (fates.last() != Some(&Fate::Later), rows.len());
     for ((row, heard_at), fate) in rows.into_iter().zip(fates) {
         {
             let mut life = row.life();
             // What the bus will never take is not tried again. Who was heard meanwhile has a new lease.
             life.announced = fate != Fate::Later && life.heard_at == heard_at;
         }
-        if fate != Fate::Later {
-            tracing::info!(%tenant, agent = %row.said.record.id, "an agent's lease has run out");
-        }
         shared.watch_lease(&row);
     }
+    if is_heard {
+        tracing::info!(%tenant, count, "agents' leases have run out");
+    }
+    is_heard
 }
 
 /// Has agents removed that nobody has heard for very long.
@@ -102,7 +116,7 @@ async fn forget(shared: &Shared, rows: Vec<(Arc<Row>, Timestamp)>) {
         for ((row, _), outcome) in some.iter().zip(join_all(removals).await) {
             match outcome {
                 Ok(Ok(_)) => {
-                    tracing::info!(tenant = %row.tenant, agent = %row.said.record.id, "an agent is forgotten");
+                    tracing::debug!(tenant = %row.tenant, agent = %row.said.record.id, "an agent is forgotten");
                 }
                 // It is gone already, or was heard again.
                 Ok(Err(_)) => {}

@@ -12,6 +12,7 @@ mod leases;
 mod limits;
 mod outage;
 mod payloads;
+mod rarely;
 mod registry;
 pub mod schema;
 mod shared;

@@ -3,18 +3,17 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 use soorma_core::{Error, Event, TenantId};
 use tokio::time::Instant;
 
 use crate::config::Payloads;
+use crate::rarely::EVERY;
+use crate::schema::PayloadFault;
 use crate::shared::Shared;
 use crate::view::definitions::Rule;
 
-/// How often the same is logged at most.
-const SAID_EVERY: Duration = Duration::from_secs(60);
 /// Of how many event types it is known when they were logged.
 const REMEMBERED: usize = 1_000;
 /// How many faults an error names.
@@ -46,14 +45,17 @@ impl PayloadFaults {
         let Some(rule) = view.tenant(tenant).and_then(|tenant| tenant.definitions().rule(&event.kind)) else {
             return Ok(());
         };
-        let Some(why) = misfit(&rule, event) else { return Ok(()) };
+        let Err(faults) = check(&rule, event) else { return Ok(()) };
         self.count.fetch_add(1, Ordering::Relaxed);
-        let message = format!("the payload of '{}' does not fit {}: {why}", event.kind, rule.name());
         if mode == Payloads::Enforce {
-            return Err(Error::invalid(message));
+            let (kind, schema, why) = (&event.kind, rule.name(), listed(&faults));
+            return Err(Error::invalid(format!("the payload of '{kind}' does not fit {schema}: {why}")));
         }
         if self.is_news(tenant, &event.kind) {
-            tracing::warn!(%tenant, id = %event.id, source = event.source, message, "an event was published all the same");
+            // The sentences of faults show values, which are nobody's business who reads logs.
+            let at: Vec<_> = faults.iter().take(NAMED).map(|fault| (&fault.pointer, &fault.rule)).collect();
+            let (kind, schema) = (&event.kind, rule.name());
+            tracing::warn!(%tenant, id = %event.id, kind, schema, ?at, "an event was published whose payload does not fit");
         }
         Ok(())
     }
@@ -61,7 +63,7 @@ impl PayloadFaults {
     /// Whether an event type was not logged for a while. Where too many are, they are not.
     fn is_news(&self, tenant: &TenantId, kind: &str) -> bool {
         let now = Instant::now();
-        let is_recent = |at: Instant| now.duration_since(at) < SAID_EVERY;
+        let is_recent = |at: Instant| now.duration_since(at) < EVERY;
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (tenant.clone(), kind.to_owned());
         if said.get(&key).is_some_and(|at| is_recent(*at)) {
@@ -78,18 +80,21 @@ impl PayloadFaults {
     }
 }
 
-/// Says why a payload does not fit, if it does not. An event without one is as if it had an empty one.
-fn misfit(rule: &Rule, event: &Event) -> Option<String> {
-    let schema = rule.compiled()?;
+/// Checks a payload. An event without one is as if it had an empty one.
+fn check(rule: &Rule, event: &Event) -> Result<(), Vec<PayloadFault>> {
+    let Some(schema) = rule.check() else { return Ok(()) };
     let payload = match &event.data {
         None => Value::Object(Map::new()),
         Some(data) => match data.parse() {
             Ok(payload) => payload,
-            Err(error) => return Some(format!("it cannot be checked: {error}")),
+            Err(error) => {
+                let sentence = format!("cannot be checked: {error}");
+                let [pointer, keyword, rule] = [String::new(), String::new(), String::new()];
+                return Err(vec![PayloadFault { pointer, keyword, rule, sentence }]);
+            }
         },
     };
-    let faults = schema.check(&payload).err()?;
-    Some(listed(&faults))
+    schema.check(&payload)
 }
 
 /// Lists the first faults, and says how many more there are.

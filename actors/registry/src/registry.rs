@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::announcement;
 use crate::config::Config;
 use crate::payloads::PayloadFaults;
+use crate::rarely::Rarely;
 use crate::shared::Shared;
 use crate::{follower, leases, writer};
 
@@ -19,6 +20,7 @@ pub struct Registry {
     pub(crate) shared: Arc<Shared>,
     pub(crate) payload_faults: PayloadFaults,
     announcements: mpsc::Sender<(TenantId, Event)>,
+    unsaid: Rarely,
 }
 
 /// A fault that comes again and again ends the node, whose supervisor may know more. Seldom, since a store that is away is no fault.
@@ -59,7 +61,12 @@ impl Registry {
             |branch, child| branch.child(child.backoff(backoff)),
         );
         // The handle does not hold the bus, which may hold the handle.
-        let registry = Self { shared, payload_faults: PayloadFaults::default(), announcements };
+        let registry = Self {
+            shared,
+            payload_faults: PayloadFaults::default(),
+            announcements,
+            unsaid: Rarely::default(),
+        };
         (branch.into(), Arc::new(registry))
     }
 
@@ -77,9 +84,10 @@ impl Registry {
         if !self.shared.config.announce {
             return;
         }
-        let (kind, agent) = (event.kind.clone(), event.subject.clone());
-        if self.announcements.try_send((tenant.clone(), event)).is_err() {
-            tracing::warn!(%tenant, kind, agent, "an agent's coming or going is not announced: too many are");
+        if self.announcements.try_send((tenant.clone(), event)).is_err()
+            && let Some(count) = self.unsaid.happened()
+        {
+            tracing::warn!(count, "agents come and go faster than it can be announced; some is not");
         }
     }
 }

@@ -74,15 +74,13 @@ async fn carry_out(shared: &Shared, jobs: Vec<Job>) -> Option<Duration> {
     let writes: Vec<_> = jobs.iter().map(|job| job.write.clone()).collect();
     let (answers, wait) = match write(shared, writes).await {
         Ok(outcomes) => (outcomes.into_iter().map(Ok).collect(), None),
-        Err(RegistryStoreError::Unavailable(why)) => {
-            let error = RegistryStoreError::Unavailable(why);
-            let wait = shared.outage.failed(&error);
-            (vec![Err(Error::from(error)); jobs.len()], Some(wait))
+        Err(error) if jobs.len() == 1 || matches!(error, RegistryStoreError::Unavailable(_)) => {
+            let wait = paused(shared, &error);
+            (vec![Err(said(error)); jobs.len()], wait)
         }
-        Err(error) if jobs.len() == 1 => (vec![Err(said(error))], None),
-        Err(RegistryStoreError::Full(why)) => (without_growing(shared, &jobs, &why).await, None),
+        Err(RegistryStoreError::Full(why)) => without_growing(shared, &jobs, &why).await,
         // It is the fault of one, which the others are not to suffer from.
-        Err(_) => (one_by_one(shared, &jobs).await, None),
+        Err(_) => one_by_one(shared, &jobs).await,
     };
     shared.written.notify_one();
     for (job, outcome) in jobs.into_iter().zip(answers) {
@@ -92,38 +90,56 @@ async fn carry_out(shared: &Shared, jobs: Vec<Job>) -> Option<Duration> {
 }
 
 /// Carries out what takes no room: agents that are there stay there.
-async fn without_growing(shared: &Shared, jobs: &[Job], why: &str) -> Answers {
+async fn without_growing(shared: &Shared, jobs: &[Job], why: &str) -> (Answers, Option<Duration>) {
     let is_small =
         |job: &Job| matches!(job.write.what, RegistryAct::Hear { .. } | RegistryAct::RemoveAgent { .. });
-    let writes = jobs.iter().filter(|job| is_small(job)).map(|job| job.write.clone()).collect();
-    let mut small = match write(shared, writes).await {
-        Ok(outcomes) => outcomes.into_iter().map(Ok).collect::<Answers>(),
-        Err(error) => vec![Err(said(error)); jobs.len()],
+    let small: Vec<_> = jobs.iter().filter(|job| is_small(job)).map(|job| job.write.clone()).collect();
+    let (mut outcomes, mut failed, mut wait) = (Vec::new(), None, None);
+    if !small.is_empty() {
+        match write(shared, small).await {
+            Ok(written) => outcomes = written,
+            Err(error) => {
+                wait = paused(shared, &error);
+                failed = Some(said(error));
+            }
+        }
     }
-    .into_iter();
-    let full = || Err(Error::from(RegistryStoreError::Full(why.to_owned())));
-    let next = |job: &Job| if is_small(job) { small.next() } else { None };
-    let mut next = next;
-    jobs.iter().map(|job| next(job).unwrap_or_else(full)).collect()
+    let mut outcomes = outcomes.into_iter();
+    let full = || Error::from(RegistryStoreError::Full(why.to_owned()));
+    let answers = jobs.iter().map(|job| match is_small(job) {
+        true => outcomes.next().ok_or_else(|| failed.clone().unwrap_or_else(away)),
+        false => Err(full()),
+    });
+    (answers.collect(), wait)
 }
 
-async fn one_by_one(shared: &Shared, jobs: &[Job]) -> Answers {
-    let mut answers = Vec::with_capacity(jobs.len());
+/// Carries out jobs each for itself; when the store is away, none of the rest.
+async fn one_by_one(shared: &Shared, jobs: &[Job]) -> (Answers, Option<Duration>) {
+    let (mut answers, mut wait) = (Answers::with_capacity(jobs.len()), None);
     for job in jobs {
+        if wait.is_some() {
+            answers.push(Err(away()));
+            continue;
+        }
         answers.push(match write(shared, vec![job.write.clone()]).await {
-            Ok(outcomes) => outcomes.into_iter().next().map_or_else(|| Err(away()), Ok),
-            Err(error) => Err(said(error)),
+            Ok(outcomes) => outcomes.into_iter().next().ok_or_else(away),
+            Err(error) => {
+                wait = paused(shared, &error);
+                Err(said(error))
+            }
         });
     }
-    answers
+    (answers, wait)
+}
+
+/// Notes that the store is away, if that is what an error says; returns how long to leave it alone.
+fn paused(shared: &Shared, error: &RegistryStoreError) -> Option<Duration> {
+    matches!(error, RegistryStoreError::Unavailable(_)).then(|| shared.outage.failed(error))
 }
 
 /// Writes; a store that does not answer one outcome for each is as good as away.
 async fn write(shared: &Shared, writes: Vec<RegistryWrite>) -> Result<Vec<Outcome>, RegistryStoreError> {
     let count = writes.len();
-    if count == 0 {
-        return Ok(Vec::new());
-    }
     let outcomes = within(shared.store.write(writes)).await?;
     if outcomes.len() == count {
         return Ok(outcomes);

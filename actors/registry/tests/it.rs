@@ -6,6 +6,7 @@ mod it {
 
     mod announcements;
     mod crashes;
+    mod descriptions;
     mod leases;
     mod payloads;
     mod queries;

@@ -77,14 +77,17 @@ impl fmt::Display for Described {
         if let Some(kind) = self.kind {
             write!(f, " ({kind})")?;
         }
-        writeln!(f, ": {}", OneLine(&self.description))?;
+        said(&self.description, f)?;
+        f.write_str("\n")?;
         self.capabilities.iter().try_for_each(|capability| capability.fmt(f))
     }
 }
 
 impl fmt::Display for DescribedCapability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "- {}: {}\n  send {}", self.name, OneLine(&self.description), self.event)?;
+        write!(f, "- {}", self.name)?;
+        said(&self.description, f)?;
+        write!(f, "\n  send {}", self.event)?;
         if let Some(topic) = self.topic {
             write!(f, " on {topic}")?;
         }
@@ -110,6 +113,14 @@ impl fmt::Display for DescribedField {
             None => Ok(()),
         }
     }
+}
+
+/// Writes what there is to say of something after its name.
+fn said(description: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if description.trim().is_empty() {
+        return Ok(());
+    }
+    write!(f, ": {}", OneLine(description))
 }
 
 /// A text without its line breaks: what an agent says of itself must not look like the line of another.
@@ -150,6 +161,7 @@ mod tests {
             answers: vec!["research.completed".into(), "research.failed".into()],
         };
         let bare = DescribedCapability {
+            description: " \n".into(),
             topic: None,
             required: vec![],
             example: None,
@@ -170,7 +182,7 @@ mod tests {
              - web_research: Searches the web.\n  send research.requested on action-requests; \
              required query: string (what), limit: integer; such as {\"query\":\"x\",\"limit\":1}; \
              answered by research.completed, research.failed\n\
-             - web_research: Searches the web.\n  send research.requested\n\
+             - web_research\n  send research.requested\n\
              \nother: Finds sources. - root: does all\n\
              \nand 3 more\n"
         );

@@ -8,9 +8,14 @@ use super::excerpt::pointer_excerpt;
 use super::schema_fault::SchemaFault;
 use super::subschemas::{Child, MAX_DEPTH, Subschema, Subschemas};
 
-/// How many evaluations of subschemas one place of a payload may take. A union of some hundred kinds passes; what
-/// doubles with every reference does not.
+/// How many evaluations of subschemas the whole of a payload may take, and each member of it or item. A union of some
+/// hundred kinds passes; what doubles with every reference does not.
 const MOST_TIMES: u64 = 4_096;
+
+/// How many evaluations one check may come to, counted before it begins, as if nothing were skipped. As many take some
+/// tenths of a second; events of ordinary size and schema stay below a hundredth of it. Where one value at each depth
+/// could take more, a payload is too deep.
+pub(super) const MOST_CHECKS: u64 = 2_000_000;
 
 /// How many subschemas may be under way at once in place, one called by the other; and on the whole way down.
 /// The checker recurses on the stack of whoever calls it, and so does the building of it.
@@ -63,22 +68,25 @@ pub(super) fn bounds(subschemas: &Subschemas) -> Result<Bounds, Vec<SchemaFault>
     }
     let order = called_first(all).map_err(|fault| vec![fault])?;
     let mut rows = next_rows(all, &order, None);
-    let faults = all.iter().zip(&rows).filter_map(|(subschema, row)| too_much_here(subschema, *row));
+    let in_place = MOST_IN_PLACE / step(all);
+    let faults =
+        all.iter().zip(&rows).filter_map(|(subschema, row)| too_much_here(subschema, *row, in_place));
     let faults: Vec<_> = faults.take(SchemaFault::MOST).collect();
     if !faults.is_empty() {
         return Err(faults);
     }
-    let mut times = Vec::with_capacity(MAX_DEPTH + 1);
+    let (mut times, mut on_one_way) = (Vec::with_capacity(MAX_DEPTH + 1), 0_u64);
     for depth in 0..=MAX_DEPTH {
         let root = rows.first().copied().unwrap_or_default();
-        if root.checks > MOST_TIMES || root.way > MOST_ON_THE_WAY {
-            if depth <= 1 {
-                let sentence = format!(
-                    "members or items would have to be checked {} times each, at most {MOST_TIMES} are possible",
-                    root.checks
-                );
-                return Err(vec![SchemaFault::new("", sentence)]);
-            }
+        if depth <= 1 && root.checks > MOST_TIMES {
+            let sentence = format!(
+                "members or items would have to be checked {} times each, at most {MOST_TIMES} are possible",
+                root.checks
+            );
+            return Err(vec![SchemaFault::new("", sentence)]);
+        }
+        on_one_way = on_one_way.saturating_add(root.checks);
+        if on_one_way > MOST_CHECKS || root.way > MOST_ON_THE_WAY {
             break;
         }
         times.push(root.checks);
@@ -87,14 +95,14 @@ pub(super) fn bounds(subschemas: &Subschemas) -> Result<Bounds, Vec<SchemaFault>
     Ok(Bounds { times })
 }
 
-fn too_much_here(subschema: &Subschema, row: Row) -> Option<SchemaFault> {
+fn too_much_here(subschema: &Subschema, row: Row, in_place: u64) -> Option<SchemaFault> {
     let sentence = if row.checks > MOST_TIMES {
         format!(
             "one value would have to be checked {} times here, at most {MOST_TIMES} are possible",
             row.checks
         )
     } else if row.way > MOST_IN_PLACE {
-        format!("more than {MOST_IN_PLACE} subschemas lead from one to the next for the same value")
+        format!("more than {in_place} subschemas lead from one to the next for the same value")
     } else {
         return None;
     };
@@ -103,8 +111,7 @@ fn too_much_here(subschema: &Subschema, row: Row) -> Option<SchemaFault> {
 
 /// Goes one depth further down.
 fn next_rows(all: &[Subschema], order: &[usize], above: Option<&[Row]>) -> Vec<Row> {
-    // Where it is asked what was evaluated, a subschema may be under way twice: asked, and checked to be asked.
-    let step = if all.iter().any(|subschema| subschema.unevaluated) { 2 } else { 1 };
+    let step = step(all);
     let mut rows = vec![Row::default(); all.len()];
     for &index in order {
         let Some(subschema) = all.get(index) else { continue };
@@ -136,6 +143,12 @@ fn next_rows(all: &[Subschema], order: &[usize], above: Option<&[Row]>) -> Vec<R
         }
     }
     rows
+}
+
+/// How often one subschema may be under way at once: where it is asked what was evaluated, it may be asked and, to be
+/// asked, checked.
+fn step(all: &[Subschema]) -> u64 {
+    if all.iter().any(|subschema| subschema.unevaluated) { 2 } else { 1 }
 }
 
 /// What a subschema makes of the children of a value. A child is a member or an item; as a member it is reached by

@@ -6,14 +6,10 @@ use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
 use super::admit::{admit, linear};
-use super::bounds::Bounds;
+use super::bounds::{Bounds, MOST_CHECKS};
 use super::payload_fault::PayloadFault;
 use super::profile::profile;
 use super::schema_fault::SchemaFault;
-
-/// How many evaluations one check may come to, counted before it begins. As many take some tenths of a second where
-/// nothing is skipped; events of ordinary size and schema stay below a hundredth of it.
-const MOST_CHECKS: u64 = 2_000_000;
 
 /// How much may be copied to name what is wrong, in values: some tens of MiB at the most.
 const MOST_NAMED: u64 = 250_000;

@@ -292,7 +292,7 @@ fn what_multiplies_at_each_level_is_checked_as_deep_as_it_can_be() {
     let schema = json!({ "$defs": { "n": node }, "$ref": "#/$defs/n" });
     let compiled = admitted(&schema);
     let max_depth = compiled.bounds().max_depth();
-    assert!((5..20).contains(&max_depth), "{max_depth}");
+    assert!((10..25).contains(&max_depth), "{max_depth}");
     let deep = |levels| nested(levels, json!(1), |inner| json!({ "a": inner }));
     assert_eq!(compiled.check(&deep(max_depth)), Ok(()));
     let found = compiled.check(&deep(max_depth + 1)).unwrap_err();
@@ -303,44 +303,98 @@ fn what_multiplies_at_each_level_is_checked_as_deep_as_it_can_be() {
 }
 
 #[test]
+fn a_language_of_some_kinds_of_expressions_is_checked_as_deep_as_people_write() {
+    let of = |kind: u32, more: Value| json!({ "type": "object", "properties": { "kind": { "const": kind }, "left": more, "right": more }, "required": ["kind"] });
+    let kinds: Vec<_> = (0..5)
+        .map(|kind| of(kind, if kind < 3 { json!({ "$ref": "#/$defs/e" }) } else { json!({}) }))
+        .collect();
+    let schema = json!({ "$defs": { "e": { "oneOf": kinds } }, "$ref": "#/$defs/e" });
+    let compiled = admitted(&schema);
+    let deep =
+        nested(8, json!({ "kind": 4 }), |inner| json!({ "kind": 0, "left": inner, "right": { "kind": 3 } }));
+    assert_eq!(compiled.check(&deep), Ok(()));
+    let wrong = nested(8, json!({ "kind": 5 }), |inner| json!({ "kind": 0, "left": inner }));
+    assert!(!compiled.check(&wrong).unwrap_err()[0].keyword.is_empty());
+}
+
+#[test]
 fn what_multiplies_by_thousands_at_the_first_level_is_refused() {
     let eight = vec![json!({ "$ref": "#" }); 5_000];
     let found = refused(&json!({ "properties": { "a": { "allOf": eight } } }));
     assert!(!found.is_empty());
 }
 
+/// Runs a test on half the stack of a worker thread, so that there is room for who calls.
+fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(1_024 * 1_024).spawn(test).unwrap();
+    thread.join().unwrap();
+}
+
 #[test]
-fn long_ways_through_references_are_refused_or_fit_the_stack() {
+fn ways_through_references_for_one_value_are_short() {
     let found = refused(&chain(64, |next| next));
     assert!(
         found[0].contains("more than 64 subschemas lead from one to the next for the same value"),
         "{found:?}"
     );
-    // As long as is admitted, in place and downwards; the stack is that of a worker thread.
-    let in_place = chain(31, |next| json!({ "allOf": [next] }));
-    assert_eq!(faults(&in_place, &json!(1)).len(), 1);
-    let nots = nested(62, json!({}), |inner| json!({ "not": inner }));
-    assert_eq!(faults(&nots, &json!(1)), Vec::<String>::new());
-    let down = chain(4_000, |next| json!({ "properties": { "a": next } }));
-    let deep = nested(64, json!(1), |inner| json!({ "a": inner }));
-    assert_eq!(faults(&down, &deep), Vec::<String>::new());
-    let both = json!({ "$defs": { "n": nested(14, json!({ "properties": { "a": { "$ref": "#" } } }), |inner| json!({ "allOf": [inner] })) }, "$ref": "#/$defs/n" });
-    let compiled = admitted(&both);
-    assert!((20..MAX_DEPTH).contains(&compiled.bounds().max_depth()), "{:?}", compiled.bounds());
-    let deep = nested(compiled.bounds().max_depth(), json!(1), |inner| json!({ "a": inner }));
-    assert_eq!(compiled.check(&deep), Ok(()));
+    let asked = |next| json!({ "allOf": [next], "$defs": { "u": { "unevaluatedItems": false } } });
+    assert!(refused(&chain(16, asked))[0].contains("more than 32 subschemas"));
+    on_a_small_stack(|| {
+        let in_place = chain(31, |next| json!({ "allOf": [next] }));
+        assert_eq!(faults(&in_place, &json!(1)).len(), 1);
+        let nots = nested(62, json!({}), |inner| json!({ "not": inner }));
+        assert_eq!(faults(&nots, &json!(1)), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn long_ways_through_references_downwards_fit_the_stack() {
+    on_a_small_stack(|| {
+        let down = chain(4_000, |next| json!({ "properties": { "a": next } }));
+        let deep = nested(64, json!(1), |inner| json!({ "a": inner }));
+        assert_eq!(faults(&down, &deep), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn the_deepest_payload_under_the_longest_way_fits_the_stack() {
+    for (keyword, levels) in [("allOf", 14), ("anyOf", 14), ("oneOf", 14), ("unevaluatedProperties", 5)] {
+        on_a_small_stack(move || {
+            let around = |inner| match keyword {
+                "unevaluatedProperties" => {
+                    json!({ "allOf": [inner], "unevaluatedProperties": { "type": "object" } })
+                }
+                keyword => json!({ keyword: [inner] }),
+            };
+            let member = json!({ "type": "object", "properties": { "a": { "$ref": "#" } } });
+            let schema = json!({ "$defs": { "n": nested(levels, member, around) }, "$ref": "#/$defs/n" });
+            let compiled = admitted(&schema);
+            let max_depth = compiled.bounds().max_depth();
+            assert!((1..MAX_DEPTH).contains(&max_depth), "{keyword}: {max_depth}");
+            let deep = |leaf| nested(max_depth, leaf, |inner| json!({ "a": inner }));
+            assert_eq!(compiled.check(&deep(json!({}))), Ok(()), "{keyword}");
+            assert!(!compiled.check(&deep(json!(1))).unwrap_err()[0].keyword.is_empty(), "{keyword}");
+        });
+    }
 }
 
 #[test]
 fn the_checker_is_built_within_the_stack_where_it_follows_references_by_recursion() {
-    let link = |next: Value| json!({ "unevaluatedProperties": false, "$ref": "#/$defs/open", "additionalProperties": { "unevaluatedProperties": false, "allOf": [next] } });
-    let mut schema = chain(80, link);
-    schema["$defs"]["open"] = json!({});
-    let compiled = admitted(&schema);
-    assert_eq!(compiled.check(&json!({ "a": 1 })), Ok(()));
-    let mut schema = chain(200, link);
-    schema["$defs"]["open"] = json!({});
-    assert!(refused(&schema)[0].contains("asks for what is unevaluated"), "{:?}", refused(&schema));
+    let link = |next: Value| {
+        let below = json!({ "unevaluatedProperties": false, "allOf": [next] });
+        json!({ "unevaluatedProperties": false, "$ref": "#/$defs/open", "additionalProperties": below })
+    };
+    let of = move |links| {
+        let mut schema = chain(links, link);
+        schema["$defs"]["open"] = json!({});
+        schema
+    };
+    on_a_small_stack(move || {
+        // As many links as there may be subschemas for; the last one says what the members are.
+        let compiled = admitted(&of(84));
+        assert_eq!(compiled.check(&json!({ "a": {} })), Ok(()));
+    });
+    assert!(refused(&of(86))[0].contains("asks for what is unevaluated"));
 }
 
 #[test]

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
+use serde_json::Value;
 use soorma_core::{Data, EventDefinition, PayloadSchema, Topic};
+use soorma_ports::DescribedField;
 
-use crate::schema::CompiledSchema;
+use crate::schema::{CompiledSchema, example, fields};
+
+/// The most bytes of an example: what is larger says little in few tokens.
+const MOST_EXAMPLE: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
@@ -30,17 +35,28 @@ pub(crate) struct SchemaRow {
     compiled: Compiled,
 }
 
-/// A schema as it is checked by, made when it is first needed.
+/// A schema as it is checked by and as it is told, made when that is first needed.
 #[derive(Debug, Default)]
-struct Compiled(OnceLock<Option<CompiledSchema>>);
+struct Compiled {
+    check: OnceLock<Option<CompiledSchema>>,
+    told: OnceLock<Told>,
+}
+
+/// What a planner is told of a payload.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The members that must be there.
+    pub(crate) required: Vec<DescribedField>,
+    /// A payload that fits, where a small one was found.
+    pub(crate) example: Option<Data>,
+}
 
 impl Compiled {
-    fn get(&self, schema: &Data, name: &str) -> Option<&CompiledSchema> {
+    fn check(&self, schema: &Data, name: &str) -> Option<&CompiledSchema> {
         let compile = || {
-            let compiled = schema
-                .parse()
-                .map_err(|error| error.to_string())
-                .and_then(|value| CompiledSchema::new(&value).map_err(|faults| format!("{faults:?}")));
+            let value: Result<Value, _> = schema.parse().map_err(|error| error.to_string());
+            let compiled =
+                value.and_then(|value| CompiledSchema::new(&value).map_err(|faults| format!("{faults:?}")));
             // It was admitted when it was registered, perhaps by another version of this program.
             compiled
                 .map_err(|error| {
@@ -48,7 +64,30 @@ impl Compiled {
                 })
                 .ok()
         };
-        self.0.get_or_init(compile).as_ref()
+        self.check.get_or_init(compile).as_ref()
+    }
+
+    fn told(&self, schema: &Data, name: &str) -> Option<&Told> {
+        let check = self.check(schema, name)?;
+        let tell = || {
+            let Ok(value) = schema.parse::<Value>() else { return Told::default() };
+            let required = fields(&value).into_iter().filter(|field| field.required);
+            let example = example(&value);
+            let fits = check.check(&example).is_ok();
+            Told {
+                required: required
+                    .map(|field| DescribedField {
+                        name: field.name,
+                        kind: field.kind,
+                        description: field.description,
+                    })
+                    .collect(),
+                example: Data::from_value(&example)
+                    .ok()
+                    .filter(|data| fits && data.as_str().len() <= MOST_EXAMPLE),
+            }
+        };
+        Some(self.told.get_or_init(tell))
     }
 }
 
@@ -63,17 +102,21 @@ pub(crate) enum Rule {
 
 impl Rule {
     /// Returns the schema as it is checked by; `None` for one that cannot be.
-    pub(crate) fn compiled(&self) -> Option<&CompiledSchema> {
-        match self {
-            Self::Named(row) => row.compiled.get(&row.schema.schema, row.schema.name.as_str()),
-            Self::Inline(row, schema) => row.compiled.get(schema, row.definition.name.as_str()),
-        }
+    pub(crate) fn check(&self) -> Option<&CompiledSchema> {
+        let (compiled, schema, name) = self.parts();
+        compiled.check(schema, name)
     }
 
-    pub(crate) fn schema(&self) -> &Data {
+    /// Returns what a planner is told of the schema; `None` for one that cannot be checked by.
+    pub(crate) fn told(&self) -> Option<&Told> {
+        let (compiled, schema, name) = self.parts();
+        compiled.told(schema, name)
+    }
+
+    fn parts(&self) -> (&Compiled, &Data, &str) {
         match self {
-            Self::Named(row) => &row.schema.schema,
-            Self::Inline(_, schema) => schema,
+            Self::Named(row) => (&row.compiled, &row.schema.schema, row.schema.name.as_str()),
+            Self::Inline(row, schema) => (&row.compiled, schema, row.definition.name.as_str()),
         }
     }
 
