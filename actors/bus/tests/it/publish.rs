@@ -1,10 +1,11 @@
 //! Clauses 1 and 2 of the bus.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use soorma_bus::Config;
-use soorma_core::{Data, ErrorCode, Position, Topic};
-use soorma_ports::{Bus, EventLog, EventLogError, Reach};
+use soorma_core::{Data, Error, ErrorCode, Event, Position, TenantId, Topic};
+use soorma_ports::{Bus, EventLog, EventLogError, PayloadCheck, Reach};
 use soorma_testkit::{Call, Fault, event, tenant};
 
 use super::world::{World, settle};
@@ -94,4 +95,33 @@ async fn a_log_that_fails_is_passed_on_with_a_hint_when_to_come_back() {
         assert!(world.bus.check().await.is_err());
     }
     assert_eq!(world.bus.check().await, Ok(()));
+}
+
+/// Refuses events by their ids.
+#[derive(Debug)]
+struct Refuses(&'static str);
+
+impl PayloadCheck for Refuses {
+    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<(), Error> {
+        assert_eq!(*tenant, soorma_testkit::tenant("one"), "who is asked is told whose it is");
+        match event.id.as_str() == self.0 {
+            true => Err(Error::invalid(format!("{} does not fit", self.0))),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_who_looks_at_payloads_refuses_is_not_published_nor_what_comes_with_it() {
+    let world = World::new(Config { max_in_flight: 3, ..Config::default() }).await;
+    let one = tenant("one");
+    world.bus.publish(&one, vec![event("bad", TOPIC)]).await.expect("nobody looks yet");
+    world.bus.checked_by(Arc::new(Refuses("bad")));
+    world.bus.checked_by(Arc::new(Refuses("good")));
+    let batch = ["good", "bad", "other"].map(|id| event(id, TOPIC)).to_vec();
+    let refused = world.bus.publish(&one, batch).await.expect_err("one does not fit");
+    assert_eq!(refused, Error::invalid("bad does not fit"));
+    assert_eq!(world.log.bounds(TOPIC).await.expect("bounds").head, Position(1));
+    let batch = ["good", "other", "third"].map(|id| event(id, TOPIC)).to_vec();
+    world.bus.publish(&one, batch).await.expect("its places are free again, and the first check stays");
 }
