@@ -146,6 +146,11 @@ impl Connections {
         &self.place
     }
 
+    /// Statements that make a fresh connection ready.
+    pub(crate) fn prepare(&self) -> &str {
+        &self.prepare
+    }
+
     /// Connects, ready for work.
     pub(crate) async fn connect(&self) -> Result<PgConnection, PostgresError> {
         let mut connection = self.place.connect().await?;

@@ -18,9 +18,10 @@ use soorma_core::Timestamp;
 use soorma_ports::{Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written};
 use sqlx::postgres::PgConnection;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::batch::{Held, Prepared};
-use self::listen::Listen;
+use self::listen::{LOOK_EVERY, Listen};
 use crate::PostgresError;
 use crate::connections::Connections;
 use crate::names::Identifier;
@@ -39,15 +40,16 @@ pub struct PostgresRegistry {
     /// On which changes are announced, in this schema.
     channel: String,
     /// The last revision that this process knows of.
-    latest: watch::Sender<u64>,
+    latest: Arc<watch::Sender<u64>>,
     listen: Listen,
 }
 
 impl PostgresRegistry {
     pub(crate) fn new(connections: Arc<Connections>, schema: &Identifier, within: Duration) -> Self {
         let channel = format!("soorma registry {}", schema.as_str());
-        let listen = Listen::new(connections.place().options().clone(), channel.clone());
-        Self { connections, within, channel, latest: watch::Sender::new(0), listen }
+        let latest = Arc::new(watch::Sender::new(0));
+        let listen = Listen::new(connections.clone(), channel.clone(), latest.clone());
+        Self { connections, within, channel, latest, listen }
     }
 
     /// Gives up what takes too long; what became of it is unknown.
@@ -62,15 +64,6 @@ impl PostgresRegistry {
                 "it has not answered within {limit:?}. Is it overloaded?"
             )))
         })
-    }
-
-    /// Somebody has written up to a revision.
-    fn seen(&self, revision: u64) {
-        self.latest.send_if_modified(|latest| {
-            let is_news = revision > *latest;
-            *latest = revision.max(*latest);
-            is_news
-        });
     }
 
     async fn carry_out(&self, writes: Vec<Prepared>) -> Result<Vec<Result<Written, Refused>>, PostgresError> {
@@ -95,7 +88,7 @@ impl PostgresRegistry {
             }
         }
         transaction.commit().await?;
-        self.seen(unsigned(last));
+        seen(&self.latest, unsigned(last));
         Ok(answers)
     }
 
@@ -121,7 +114,7 @@ impl PostgresRegistry {
         let asked = changes::Asked { after, limit, revision: unsigned(revision), forgotten };
         let page = changes::read(&mut transaction, &asked).await?;
         transaction.commit().await?;
-        self.seen(unsigned(revision));
+        seen(&self.latest, unsigned(revision));
         Ok(page)
     }
 
@@ -200,11 +193,24 @@ impl RegistryStore for PostgresRegistry {
 
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError> {
         let mut latest = self.latest.subscribe();
-        tokio::select! {
-            biased;
+        loop {
+            if *latest.borrow_and_update() > after {
+                return Ok(());
+            }
+            let began = Instant::now();
             // The sender is ours, so it is there.
-            _ = latest.wait_for(|latest| *latest > after) => Ok(()),
-            heard = self.listen_past(after) => Ok(heard?),
+            let lost = tokio::select! {
+                biased;
+                _ = latest.wait_for(|latest| *latest > after) => None,
+                lost = self.listen.listen() => Some(lost),
+            };
+            if let Some(lost) = lost {
+                tracing::debug!(%lost, "nobody listens for changes of the registry");
+                // Without one that listens, the table is looked at. Says at once when the server is away.
+                seen(&self.latest, self.in_time(self.read_revision()).await?);
+                let look_at = began + LOOK_EVERY;
+                drop(tokio::time::timeout_at(look_at, latest.wait_for(|latest| *latest > after)).await);
+            }
         }
     }
 
@@ -243,6 +249,15 @@ async fn count_on(transaction: &mut PgConnection, count: i64, channel: &str) -> 
 async fn set_tenant(transaction: &mut PgConnection, tenant: &str) -> Result<(), PostgresError> {
     sqlx::query("SELECT set_config('soorma.tenant', $1, true)").bind(tenant).execute(transaction).await?;
     Ok(())
+}
+
+/// Somebody has written up to a revision.
+fn seen(latest: &watch::Sender<u64>, revision: u64) {
+    latest.send_if_modified(|latest| {
+        let is_news = revision > *latest;
+        *latest = revision.max(*latest);
+        is_news
+    });
 }
 
 /// Revisions are never negative.
