@@ -14,13 +14,22 @@ const WATCHDOG: &str = r#"
 trap '' INT HUP TERM
 folder=$1 ready=$2 last=$3
 shift 3
-"$@" >>"$folder/output" 2>&1 &
-server=$!
-echo "$server"
+run() { "$@" >>"$folder/output" 2>&1 & server=$!; }
+run "$@"
+tries=0
 until said=$(eval "$ready" 2>/dev/null); do
-    kill -0 "$server" 2>/dev/null || { cat "$folder/output" >&2; exit 1; }
     sleep 0.01
+    kill -0 "$server" 2>/dev/null && continue
+    tries=$((tries + 1))
+    if [ "$tries" -lt 300 ] && tail -n 5 "$folder/output" | grep -q 'is still in use'; then
+        # What one that was killed had started may end a moment later than it.
+        run "$@"
+    else
+        cat "$folder/output" >&2
+        exit 1
+    fi
 done
+echo "$server"
 echo "$said"
 read -r word
 kill "$last" "$server" 2>/dev/null
