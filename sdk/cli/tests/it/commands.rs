@@ -183,7 +183,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 }
 
 /// Runs a command on a terminal of `script`, and returns what it wrote there.
-fn on_a_terminal(place: &Place, args: &[&str], environment: &[(&str, &str)]) -> String {
+pub(crate) fn on_a_terminal(place: &Place, args: &[&str], environment: &[(&str, &str)]) -> String {
     let quoted: Vec<_> = args.iter().map(|arg| format!("'{arg}'")).collect();
     let command = format!("stty cols 120; '{}' {}", env!("CARGO_BIN_EXE_soorma"), quoted.join(" "));
     let mut script: Command = place.program("script", &["-qec", &command, "/dev/null"]);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::commands::on_a_terminal;
 use super::http::send;
 use super::place::{Dev, Place, Running, json as line};
 
@@ -98,6 +99,27 @@ fn agents_are_listed_with_how_they_are_and_shown_one_by_one() {
     ] {
         let done = agents(args);
         assert!(done.code == Some(2) && done.err.contains(word), "{done:?}");
+    }
+}
+
+#[test]
+fn tables_fit_the_terminal() {
+    let place = Place::new();
+    let dev = place.dev(&[]);
+    let mut wide = researcher(&"an-agent-with-a-long-id-".repeat(4));
+    wide["consumedEvents"] = (0..40).map(|n| json!(format!("event.of.a.long.name.{n}"))).collect();
+    wide["description"] = json!("word ".repeat(100));
+    register(&dev, &wide);
+    let event = json!({"eventName": "a.b", "topic": "plan-events", "description": "word ".repeat(100)});
+    assert_eq!(dev.post("/v1/events", &json!({ "event": event })).status, 200);
+    for args in [&["agents", "list"][..], &["events", "list"]] {
+        // The terminal of the tests is 120 columns wide, and a person who watches sees colours.
+        let shown = on_a_terminal(&place, &[args, &["--url", &dev.url]].concat(), &[]);
+        assert!(shown.lines().count() > 2, "long cells are broken: {shown}");
+        for line in shown.lines() {
+            let plain = line.replace("\x1b[32m", "").replace("\x1b[0m", "");
+            assert!(plain.trim_end().chars().count() <= 120, "{plain:?}");
+        }
     }
 }
 
