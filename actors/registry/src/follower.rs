@@ -83,6 +83,7 @@ async fn read_all(shared: &Shared) -> Result<u64, RegistryStoreError> {
             break;
         }
     }
+    view.remember(&shared.view_so_far());
     shared.replace_view(view);
     shared.watch_all_leases();
     shared.seen_upto(at);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use soorma_core::{TenantId, Timestamp};
@@ -17,12 +18,12 @@ use crate::view::row::Row;
 /// How many agents are forgotten at once: what others write has room beside them.
 const AT_ONCE: usize = 256;
 /// How long it is told that an agent was removed: who follows the store and was away for longer reads all anew.
-const TOLD_FOR: std::time::Duration = std::time::Duration::from_secs(3_600);
+const TOLD_FOR: Duration = Duration::from_secs(3_600);
 
 /// Looks through leases until it is asked to stop.
 pub(crate) async fn run(shared: Arc<Shared>, bus: Arc<dyn Bus>, cx: TaskCx) -> Result<(), Failure> {
     shared.watch_all_leases();
-    let mut every = tokio::time::interval(shared.config.sweep_every.max(std::time::Duration::from_millis(1)));
+    let mut every = tokio::time::interval(shared.config.sweep_every.max(Duration::from_millis(1)));
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -128,7 +129,7 @@ async fn forget(shared: &Shared, rows: Vec<(Arc<Row>, Timestamp)>) {
     }
 }
 
-fn earlier(now: Timestamp, by: std::time::Duration) -> Option<Timestamp> {
+fn earlier(now: Timestamp, by: Duration) -> Option<Timestamp> {
     let by = i64::try_from(by.as_micros()).ok()?;
     now.micros().checked_sub(by).map(Timestamp::from_micros)
 }

@@ -1,6 +1,7 @@
 //! The registry of a node: its branch of the tree, and how it is asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use soorma_core::{Error, Event, TenantId};
 use soorma_ports::{Bus, Clock, PayloadCheck, RegistryStore};
@@ -23,8 +24,8 @@ pub struct Registry {
     unsaid: Rarely,
 }
 
-/// A fault that comes again and again ends the node, whose supervisor may know more. Seldom, since a store that is away is no fault.
-const BRANCH: Intensity = Intensity::new(10, std::time::Duration::from_secs(60));
+/// A registry that fails again and again is no reason to end the node: events flow, and what is known can be read.
+const BRANCH: Intensity = Intensity::new(10_000, Duration::from_secs(60));
 
 impl Registry {
     /// Makes the registry over a store: the branch `registry` of the tree, and the handle to ask it by. It says on the bus who comes and
@@ -40,8 +41,7 @@ impl Registry {
         let (shared, queue) = Shared::new(store, clock, config);
         let (announcements, waiting) = mpsc::channel(announcement::WAITING);
         let (queue, waiting) = (Arc::new(Mutex::new(queue)), Arc::new(Mutex::new(waiting)));
-        let backoff =
-            Backoff::exponential(std::time::Duration::from_millis(10), std::time::Duration::from_secs(5));
+        let backoff = Backoff::exponential(Duration::from_millis(10), Duration::from_secs(5));
 
         let of = Arc::clone(&shared);
         let directory = ChildSpec::task("directory", move |cx| follower::run(Arc::clone(&of), cx));

@@ -88,6 +88,16 @@ impl View {
         }
     }
 
+    /// Takes over from a view of before what the store does not know.
+    pub(crate) fn remember(&self, before: &Self) {
+        before.each_agent(|old| {
+            let row = self.tenant(&old.tenant).and_then(|tenant| tenant.agent(&old.record().id));
+            if let Some(row) = row {
+                row.life().heard_here = old.life().heard_here;
+            }
+        });
+    }
+
     /// Makes a change; returns the agent whose lease is to be looked at anew. The same change again changes nothing.
     pub(crate) fn apply(&self, change: RegistryChange) -> Option<Arc<Row>> {
         let RegistryChange { revision, tenant: id, row } = change;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use soorma_core::AgentStatus;
+use soorma_core::{AgentStatus, ErrorCode};
 use soorma_ports::{AgentQuery, Directory, RegistryStore, RegistryStoreError, Standing};
 use soorma_registry::Config;
-use soorma_testkit::{TestClock, name};
+use soorma_testkit::{TestClock, name, tenant};
 use tokio::time::advance;
 
 use super::world::{LEASE, SWEEP, World, agent, all, one, settle};
@@ -96,6 +96,11 @@ async fn a_clock_that_is_set_forward_ends_no_lease_of_an_agent_that_was_heard_he
     clock.jump(24 * 12 * LEASE);
     assert_eq!(node.status("a").as_deref(), Some("ready"));
     assert_eq!(other.status("a").as_deref(), Some("expired"));
+    // Nor when all is read anew.
+    world.store.forget_once();
+    let elsewhere = agent("b", "worker", "web");
+    node.registry.register(&tenant("two"), elsewhere, Standing::READY).await.expect("registered");
+    assert_eq!(node.status("a").as_deref(), Some("ready"));
     tokio::time::sleep(SWEEP * 2).await;
     assert_eq!(node.ids(&AgentQuery { expired: true, ..all() }), ["a"], "nobody forgot it");
     // Its heartbeats carry the new time.
@@ -104,6 +109,27 @@ async fn a_clock_that_is_set_forward_ends_no_lease_of_an_agent_that_was_heard_he
     assert_eq!(other.status("a").as_deref(), Some("ready"));
     tokio::time::sleep(LEASE + SECOND).await;
     assert_eq!((node.status("a"), other.status("a")), (Some("expired".into()), Some("expired".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_heard_in_the_last_moment_is_not_forgotten_by_who_has_not_heard_of_it() {
+    let world = World::new();
+    let config = Config { forget_after: 10 * LEASE, ..Config::default() };
+    let node = world.node(config).await;
+    node.register(agent("a", "worker", "web")).await;
+    tokio::time::sleep(11 * LEASE - SWEEP / 2).await;
+    assert_eq!(node.status("a").as_deref(), Some("expired"));
+    world.store.mute(true);
+    let error = node.hear("a").await.expect_err("it is written, and cannot be read back");
+    assert_eq!(error.code, ErrorCode::Timeout);
+    tokio::time::sleep(3 * SWEEP).await;
+    assert_eq!(node.status("a").as_deref(), Some("expired"));
+    world.store.mute(false);
+    settle().await;
+    assert_eq!(node.status("a").as_deref(), Some("ready"));
+    tokio::time::sleep(LEASE + SWEEP).await;
+    let expired = world.said().await.iter().filter(|(kind, _)| kind == "agent.expired").count();
+    assert_eq!((node.status("a").as_deref(), expired), (Some("expired"), 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use soorma_testkit::{SeededEntropy, name, tenant};
 
 use super::world::{LEASE, Node, World, agent, by_id, definition, schema, settle, up_again};
 
-const SEEDS: u64 = 10;
+const SEEDS: u64 = 30;
 const STEPS: usize = 150;
 const TENANTS: [&str; 2] = ["one", "two"];
 

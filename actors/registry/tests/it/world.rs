@@ -33,6 +33,8 @@ pub(crate) struct Store {
     refuses: Mutex<Option<(Refuses, RegistryStoreError)>>,
     /// Writes wait until this is true.
     open: watch::Sender<bool>,
+    /// Who asks for changes is not answered; writes are.
+    mute: watch::Sender<bool>,
     /// The next call for changes is told that they are gone.
     forgot: AtomicBool,
     pub(crate) writes: AtomicUsize,
@@ -54,6 +56,7 @@ impl Store {
             away: AtomicBool::new(false),
             refuses: Mutex::new(None),
             open: watch::Sender::new(true),
+            mute: watch::Sender::new(false),
             forgot: AtomicBool::new(false),
             writes: AtomicUsize::new(0),
         })
@@ -65,6 +68,10 @@ impl Store {
 
     pub(crate) fn hold(&self, held: bool) {
         self.open.send_replace(!held);
+    }
+
+    pub(crate) fn mute(&self, mute: bool) {
+        self.mute.send_replace(mute);
     }
 
     pub(crate) fn refuse(&self, what: Option<(Refuses, RegistryStoreError)>) {
@@ -114,6 +121,7 @@ impl RegistryStore for Store {
     }
 
     async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+        self.mute.subscribe().wait_for(|mute| !*mute).await.expect("the sender is ours");
         self.is_there()?;
         if after > 0 && self.forgot.swap(false, Ordering::SeqCst) {
             return Err(RegistryStoreError::Gone(after));
