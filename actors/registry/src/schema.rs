@@ -12,6 +12,7 @@ mod excerpt;
 mod field;
 mod json_bytes;
 mod keywords;
+mod order;
 mod parts;
 mod payload_fault;
 mod pointer;

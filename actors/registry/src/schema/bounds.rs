@@ -4,7 +4,7 @@
 //! payload, as if nothing were ever skipped. It is computed for all subschemas from those that they lead to, one
 //! depth after the other, and never by trying.
 
-use super::excerpt::pointer_excerpt;
+use super::order::{buildable, called_first};
 use super::schema_fault::SchemaFault;
 use super::subschemas::{Child, MAX_DEPTH, Subschema, Subschemas};
 
@@ -21,10 +21,6 @@ pub(super) const MOST_CHECKS: u64 = 2_000_000;
 /// The checker recurses on the stack of whoever calls it, and so does the building of it.
 const MOST_IN_PLACE: u64 = 64;
 const MOST_ON_THE_WAY: u64 = 512;
-
-/// How many subschemas a schema may have that asks for what is unevaluated: for it the checker is built by
-/// recursion through references, too.
-const MOST_WITH_UNEVALUATED: usize = 512;
 
 /// How often each depth of a payload may be looked at by a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +55,8 @@ struct Row {
 /// Computes the bounds of a schema, or says why it has none.
 pub(super) fn bounds(subschemas: &Subschemas) -> Result<Bounds, Vec<SchemaFault>> {
     let all = &subschemas.all;
-    if all.len() > MOST_WITH_UNEVALUATED && all.iter().any(|subschema| subschema.unevaluated) {
-        let sentence = format!(
-            "has {} subschemas and asks for what is unevaluated; with unevaluatedProperties or unevaluatedItems there may be {MOST_WITH_UNEVALUATED}",
-            all.len()
-        );
-        return Err(vec![SchemaFault::new("", sentence)]);
-    }
     let order = called_first(all).map_err(|fault| vec![fault])?;
+    buildable(all, &order)?;
     let mut rows = next_rows(all, &order, None);
     let in_place = MOST_IN_PLACE / step(all);
     let faults =
@@ -168,67 +158,4 @@ fn below(subschema: &Subschema, rows: &[Row]) -> Row {
     let (any_member, any_item): (u64, u64) = (any_member, any_item);
     let checks = any_member.saturating_add(member).max(any_item.saturating_add(item));
     Row { checks, asks: any_member.max(any_item), way }
-}
-
-/// Orders subschemas so that each comes after those that it calls in place, or names a way in which one calls itself.
-fn called_first(all: &[Subschema]) -> Result<Vec<usize>, SchemaFault> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Seen {
-        Not,
-        UnderWay,
-        Done,
-    }
-    let mut seen = vec![Seen::Not; all.len()];
-    let mut order = Vec::with_capacity(all.len());
-    let mut way: Vec<(usize, std::slice::Iter<'_, usize>)> = Vec::new();
-    for (start, subschema) in all.iter().enumerate() {
-        if seen.get(start) != Some(&Seen::Not) {
-            continue;
-        }
-        way.push((start, subschema.in_place.iter()));
-        mark(&mut seen, start, Seen::UnderWay);
-        while let Some((index, calls)) = way.last_mut() {
-            let index = *index;
-            let Some(&called) = calls.next() else {
-                mark(&mut seen, index, Seen::Done);
-                order.push(index);
-                way.pop();
-                continue;
-            };
-            match seen.get(called) {
-                Some(Seen::Not) => {
-                    if let Some(subschema) = all.get(called) {
-                        mark(&mut seen, called, Seen::UnderWay);
-                        way.push((called, subschema.in_place.iter()));
-                    }
-                }
-                Some(Seen::UnderWay) => {
-                    let circle = way.iter().map(|(index, _)| *index).skip_while(|index| *index != called);
-                    return Err(endless(all, circle.chain([called]).collect()));
-                }
-                Some(Seen::Done) | None => {}
-            }
-        }
-    }
-    return Ok(order);
-
-    fn mark<T>(seen: &mut [T], index: usize, as_what: T) {
-        if let Some(place) = seen.get_mut(index) {
-            *place = as_what;
-        }
-    }
-}
-
-fn endless(all: &[Subschema], circle: Vec<usize>) -> SchemaFault {
-    /// Longer ways are told by their beginning.
-    const TOLD: usize = 8;
-    let pointers =
-        circle.iter().filter_map(|&index| all.get(index)).map(|subschema| subschema.pointer.as_str());
-    let mut told: Vec<_> =
-        pointers.clone().take(TOLD).map(|pointer| format!("#{}", pointer_excerpt(pointer))).collect();
-    if circle.len() > TOLD {
-        told.push("…".to_owned());
-    }
-    let sentence = format!("leads back to itself for the same value, without end: {}", told.join(" → "));
-    SchemaFault::new(pointers.clone().next().unwrap_or_default(), sentence)
 }

@@ -358,7 +358,7 @@ fn long_ways_through_references_downwards_fit_the_stack() {
 
 #[test]
 fn the_deepest_payload_under_the_longest_way_fits_the_stack() {
-    for (keyword, levels) in [("allOf", 14), ("anyOf", 14), ("oneOf", 14), ("unevaluatedProperties", 5)] {
+    for (keyword, levels) in [("allOf", 14), ("anyOf", 14), ("oneOf", 14), ("unevaluatedProperties", 1)] {
         on_a_small_stack(move || {
             let around = |inner| match keyword {
                 "unevaluatedProperties" => {
@@ -390,11 +390,31 @@ fn the_checker_is_built_within_the_stack_where_it_follows_references_by_recursio
         schema
     };
     on_a_small_stack(move || {
-        // As many links as there may be subschemas for; the last one says what the members are.
-        let compiled = admitted(&of(84));
+        // As long as it may be; the last one says what the members are.
+        let compiled = admitted(&of(36));
         assert_eq!(compiled.check(&json!({ "a": {} })), Ok(()));
     });
-    assert!(refused(&of(86))[0].contains("asks for what is unevaluated"));
+    let found = refused(&of(38));
+    assert!(
+        found[0].contains("subschemas; with unevaluatedProperties or unevaluatedItems it can be 112"),
+        "{found:?}"
+    );
+    let mut circle = of(30);
+    circle["$defs"]["d30"] = json!({ "properties": { "a": { "$ref": "#" } } });
+    on_a_small_stack(move || assert!(admitted(&circle).check(&json!({ "a": {} })).is_ok()));
+}
+
+#[test]
+fn what_is_unevaluated_may_be_asked_for_in_a_wide_schema_but_not_everywhere_of_everything() {
+    let members =
+        |many: usize| Value::from_iter((0..many).map(|n| (format!("m{n}"), json!({ "type": "string" }))));
+    let closed = json!({ "allOf": [{ "properties": members(2_000) }], "unevaluatedProperties": false });
+    assert_eq!(faults(&closed, &json!({ "m1": "x" })), Vec::<String>::new());
+    assert_eq!(faults(&closed, &json!({ "n1": "x" })).len(), 1);
+    let of = json!({ "$ref": "#/$defs/all", "unevaluatedProperties": false });
+    let everywhere =
+        json!({ "$defs": { "all": { "properties": members(1_000) } }, "prefixItems": vec![of; 500] });
+    assert_eq!(refused(&everywhere), ["#: asks too often for what is unevaluated, of too much"]);
 }
 
 #[test]
