@@ -4,24 +4,38 @@ use super::excerpt::pointer_excerpt;
 use super::schema_fault::SchemaFault;
 use super::subschemas::Subschema;
 
-/// How long a way through subschemas may be where it is asked what is unevaluated: there the checker is built by
-/// recursion through references, too, on the stack of whoever calls it, some KiB for each.
-const MOST_ON_A_WAY: usize = 112;
+/// How many subschemas the checker may be built through at once. It is built by recursion on the stack of whoever calls
+/// it, some KiB for each subschema; more for those that ask what is unevaluated.
+const MOST_BUILT: usize = 144;
+const MOST_BUILT_WITH_UNEVALUATED: usize = 112;
+
+/// How many references the library follows by recursion, before it puts what they mean aside for later.
+const FOLLOWED: usize = 8;
 
 /// How many members and items may be noted, over all places where it is asked what is unevaluated.
 const MOST_NOTED: usize = 200_000;
 
-/// Refuses what the checker could not be built for. Only what asks for what is unevaluated is built by following
-/// references, all of them at every place where it is asked.
+/// Refuses what the checker could not be built for. For what asks what is unevaluated it follows all references by
+/// recursion, at every place where it is asked.
 pub(super) fn buildable(all: &[Subschema], order: &[usize]) -> Result<(), Vec<SchemaFault>> {
     let refuse = |sentence: String| Err(vec![SchemaFault::new("", sentence)]);
+    let longest = longest_way(all);
     if !all.iter().any(|subschema| subschema.unevaluated) {
+        let itself = all.first().map_or(0, |root| root.height);
+        let targets = all.iter().filter(|subschema| subschema.target);
+        let highest = targets.map(|subschema| subschema.height).max().unwrap_or(0);
+        let built = longest.min(highest.saturating_mul(FOLLOWED).saturating_add(itself));
+        if built > MOST_BUILT {
+            return refuse(format!(
+                "has up to {highest} levels where it is referred to; with as many references one after the other it can be {}",
+                MOST_BUILT.saturating_sub(itself) / FOLLOWED
+            ));
+        }
         return Ok(());
     }
-    let longest = longest_way(all);
-    if longest > MOST_ON_A_WAY {
+    if longest > MOST_BUILT_WITH_UNEVALUATED {
         return refuse(format!(
-            "leads through up to {longest} subschemas; with unevaluatedProperties or unevaluatedItems it can be {MOST_ON_A_WAY}"
+            "leads through up to {longest} subschemas; with unevaluatedProperties or unevaluatedItems it can be {MOST_BUILT_WITH_UNEVALUATED}"
         ));
     }
     let mut noted = vec![0_usize; all.len()];

@@ -92,6 +92,10 @@ pub(super) struct Subschema {
     pub(super) below: Vec<(Child, usize)>,
     /// Whether it asks what others have evaluated, so that those are asked more than once.
     pub(super) unevaluated: bool,
+    /// How many levels it has by itself, without those that it refers to.
+    pub(super) height: usize,
+    /// Whether it is referred to.
+    pub(super) target: bool,
     /// How much work it is by itself: 1, and more with long lists to look through.
     pub(super) weight: u64,
 }
@@ -115,6 +119,9 @@ pub(super) fn subschemas(root: &Value) -> Result<Subschemas, Vec<SchemaFault>> {
     let id = root.get("$id").and_then(Value::as_str);
     for (from, keyword, reference) in std::mem::take(&mut walk.references) {
         let target = walk.resolve(root, id, reference);
+        if let Ok(Some(target)) = target.as_ref().map(|target| walk.all.get_mut(*target)) {
+            target.target = true;
+        }
         let Some(subschema) = walk.all.get_mut(from) else { continue };
         match target {
             Ok(target) => subschema.in_place.push(target),
@@ -171,6 +178,8 @@ impl<'a> Walk<'a> {
             unevaluated: members.is_some_and(|m| {
                 m.contains_key("unevaluatedProperties") || m.contains_key("unevaluatedItems")
             }),
+            height: 1,
+            target: false,
             weight: members.map_or(1, weight),
         });
         let Some(members) = members else { return Some(index) };
@@ -199,12 +208,14 @@ impl<'a> Walk<'a> {
 
     fn lead(&mut self, from: usize, leads: Leads, value: &'a Value, pointer: &str) {
         let Some(to) = self.visit(value, pointer) else { return };
+        let height = self.all.get(to).map_or(0, |to| to.height).saturating_add(1);
         let Some(from) = self.all.get_mut(from) else { return };
         match leads {
             Leads::InPlace => from.in_place.push(to),
             Leads::Below(child) => from.below.push((child, to)),
-            Leads::Nowhere => {}
+            Leads::Nowhere => return,
         }
+        from.height = from.height.max(height);
     }
 
     /// Takes up what names a subschema and what it refers to.

@@ -357,6 +357,29 @@ fn long_ways_through_references_downwards_fit_the_stack() {
 }
 
 #[test]
+fn references_between_what_is_nested_deep_fit_the_stack_when_the_checker_is_built() {
+    let members = |levels| {
+        let around = |inner| json!({ "properties": { "b": inner } });
+        chain(120, move |next| nested(levels, next, around))
+    };
+    let mixed = |levels| {
+        let around = |inner| json!({ "anyOf": [{ "properties": { "b": inner } }], "items": false });
+        chain(120, move |next| nested(levels, next, around))
+    };
+    for (schema, higher) in [(members(16), members(18)), (mixed(8), mixed(9))] {
+        on_a_small_stack(move || assert_eq!(faults(&schema, &json!({ "b": 1 })), Vec::<String>::new()));
+        let found = refused(&higher);
+        assert!(found[0].contains("levels where it is referred to; with as many references"), "{found:?}");
+    }
+    // Few references may stand between what is higher.
+    on_a_small_stack(|| {
+        let around = |inner| json!({ "properties": { "b": inner } });
+        let schema = chain(4, |next| nested(28, next, around));
+        assert_eq!(faults(&schema, &json!({ "b": 1 })), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn the_deepest_payload_under_the_longest_way_fits_the_stack() {
     for (keyword, levels) in [("allOf", 14), ("anyOf", 14), ("oneOf", 14), ("unevaluatedProperties", 1)] {
         on_a_small_stack(move || {
