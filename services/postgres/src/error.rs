@@ -105,3 +105,69 @@ impl From<Sql> for PostgresError {
 pub(crate) fn said(error: &Sql) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("so it is")]
+    struct Answer(&'static str);
+
+    impl DatabaseError for Answer {
+        fn message(&self) -> &str {
+            "so it is"
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(Cow::Borrowed(self.0))
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn answer(code: &'static str) -> PostgresError {
+        Sql::Database(Box::new(Answer(code))).into()
+    }
+
+    #[test]
+    fn what_the_server_answers_is_told_apart() {
+        assert!(matches!(answer("53100"), PostgresError::Full(_)));
+        assert!(matches!(answer("XX001"), PostgresError::Corrupt(_)));
+        assert!(matches!(answer("22021"), PostgresError::Invalid(_)));
+        for (code, says) in [
+            ("25006", "standby"),
+            ("55P03", "holds a lock"),
+            ("57014", "busy"),
+            ("57P01", "the connection was lost"),
+            ("42P01", "'so it is' (42P01)"),
+        ] {
+            let said = answer(code);
+            assert!(
+                matches!(&said, PostgresError::Unavailable(said) if said.contains(says)),
+                "{code}: {said}"
+            );
+        }
+        assert!(matches!(Sql::RowNotFound.into(), PostgresError::Corrupt(_)));
+        let lost = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(matches!(Sql::Io(lost).into(), PostgresError::Unavailable(_)));
+    }
+}

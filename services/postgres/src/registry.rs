@@ -37,7 +37,7 @@ const TENANTS_AT_ONCE: i64 = 100;
 pub struct PostgresRegistry {
     connections: Arc<Connections>,
     within: Duration,
-    /// On which changes are announced, in this schema.
+    /// On which changes are announced: named after the schema, as another is another matter.
     channel: String,
     /// The last revision that this process knows of.
     latest: Arc<watch::Sender<u64>>,
@@ -46,7 +46,7 @@ pub struct PostgresRegistry {
 
 impl PostgresRegistry {
     pub(crate) fn new(connections: Arc<Connections>, schema: &Identifier, within: Duration) -> Self {
-        let channel = format!("soorma registry {}", schema.as_str());
+        let channel = schema.as_str().to_owned();
         let latest = Arc::new(watch::Sender::new(0));
         let listen = Listen::new(connections.clone(), channel.clone(), latest.clone());
         Self { connections, within, channel, latest, listen }
@@ -234,7 +234,7 @@ impl RegistryStore for PostgresRegistry {
 async fn count_on(transaction: &mut PgConnection, count: i64, channel: &str) -> Result<i64, PostgresError> {
     let taken: Option<(i64, ())> = sqlx::query_as(
         "WITH counted AS (UPDATE registry_revision SET revision = revision + $1 RETURNING revision) \
-         SELECT revision, pg_notify($2, revision::text) FROM counted",
+         SELECT revision, pg_notify($2, 'registry ' || revision) FROM counted",
     )
     .bind(count)
     .bind(channel)

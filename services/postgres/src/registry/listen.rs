@@ -103,7 +103,10 @@ async fn listen(
         // Until nothing is told for that long; while this stands still, what is told waits to be read.
         while let Ok(told) = timeout_at(until, listener.try_recv()).await {
             let lost = || PostgresError::Unavailable("the connection that listens was lost".into());
-            super::seen(latest, told?.ok_or_else(lost)?.payload().parse().unwrap_or_default());
+            let told = told?.ok_or_else(lost)?;
+            let revision =
+                told.payload().strip_prefix("registry ").and_then(|revision| revision.parse().ok());
+            super::seen(latest, revision.unwrap_or_default());
         }
     }
 }

@@ -92,3 +92,16 @@ async fn who_stands_in_the_way_is_waited_for_as_long_as_was_said() {
     store.write(vec![put("acme", "a")]).await.unwrap();
     assert_eq!(agents(&store).await, 1);
 }
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_not_taken_for_one_that_does() {
+    let (database, _store) = world().await;
+    let name = database.name();
+    let store = open(&database).await;
+    database.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    for answer in [store.check().await, store.write(vec![put("acme", "a")]).await.map(|_| ())] {
+        let Err(RegistryStoreError::Unavailable(said)) = answer else { panic!("{answer:?}") };
+        assert!(said.contains("standby"), "{said}");
+    }
+    assert_eq!(agents(&store).await, 0, "what is there can be read");
+}

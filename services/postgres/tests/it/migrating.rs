@@ -63,6 +63,10 @@ async fn schemas_of_one_database_stand_side_by_side() {
     let user = Postgres::open(of("user")).await.unwrap().registry();
     one.write(vec![put("acme", "a"), put("acme", "b")]).await.unwrap();
     assert_eq!((agents(&one).await, agents(&user).await), (2, 0));
+    // As long as a name can be.
+    let long = Postgres::open(of(&"s".repeat(63))).await.unwrap().registry();
+    long.write(vec![put("acme", "a")]).await.unwrap();
+    assert_eq!(agents(&long).await, 1);
 }
 
 #[tokio::test]
