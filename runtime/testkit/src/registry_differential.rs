@@ -60,9 +60,7 @@ async fn case<H: RegistryStoreHarness>(steps: &[Step]) -> Result<(), String> {
     if expected == other { Ok(()) } else { Err(format!("at the end: {other:#?} in place of {expected:#?}")) }
 }
 
-async fn handles<H: RegistryStoreHarness>(
-    world: &H,
-) -> Vec<std::sync::Arc<dyn soorma_ports::RegistryStore>> {
+async fn handles<H: RegistryStoreHarness>(world: &H) -> Vec<std::sync::Arc<dyn soorma_ports::RegistryStore>> {
     let second = world.second().await.unwrap_or_else(|| world.store());
     vec![world.store(), second]
 }
