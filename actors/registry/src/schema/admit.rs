@@ -20,6 +20,10 @@ pub const MAX_PATTERNS: usize = 256;
 /// may take. 256 of them stay within 64 MiB.
 const PATTERN_BYTES: usize = 256 * 1_024;
 
+/// By how much larger ones count as more work: the time of matching grows with the text and, at worst, with them.
+const PATTERN_SIZES: &[usize] = &[4 * 1_024, 32 * 1_024, PATTERN_BYTES];
+const PATTERN_BYTES_A_CHECK: usize = 256;
+
 /// Judges a schema, and counts how much work it can make.
 ///
 /// # Errors
@@ -34,10 +38,10 @@ pub fn admit(schema: &Value) -> Result<Bounds, Vec<SchemaFault>> {
     if json_bytes(schema) > MAX_BYTES {
         return refuse(format!("is longer than {MAX_BYTES} bytes"));
     }
-    let subschemas = subschemas(schema)?;
+    let mut subschemas = subschemas(schema)?;
     let mut faults = against_the_draft(schema);
     if faults.is_empty() {
-        faults = against_the_patterns(&subschemas);
+        faults = against_the_patterns(&mut subschemas);
     }
     if faults.is_empty() { bounds(&subschemas) } else { Err(faults) }
 }
@@ -48,7 +52,11 @@ fn refuse<T>(sentence: impl Into<String>) -> Result<T, Vec<SchemaFault>> {
 
 /// The engine whose time grows with the text alone.
 pub(super) fn linear() -> PatternOptions<jsonschema::Regex> {
-    PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES)
+    within(PATTERN_BYTES)
+}
+
+fn within(bytes: usize) -> PatternOptions<jsonschema::Regex> {
+    PatternOptions::regex().size_limit(bytes).dfa_size_limit(PATTERN_BYTES)
 }
 
 /// Whether objects and arrays stand in one another more than so many deep. Goes no deeper than that itself.
@@ -75,29 +83,46 @@ fn against_the_draft(schema: &Value) -> Vec<SchemaFault> {
     faults
 }
 
-fn against_the_patterns(subschemas: &Subschemas) -> Vec<SchemaFault> {
+/// Tries the regular expressions, and adds to each subschema the work that matching by them is.
+fn against_the_patterns(subschemas: &mut Subschemas) -> Vec<SchemaFault> {
     let patterns = &subschemas.patterns;
     if patterns.len() > MAX_PATTERNS {
         let sentence =
             format!("has {} regular expressions, at most {MAX_PATTERNS} are possible", patterns.len());
         return vec![SchemaFault::new("", sentence)];
     }
-    let faults = patterns.iter().filter_map(|(pointer, pattern)| {
-        let schema = serde_json::json!({ "pattern": pattern });
-        let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).offline();
-        if options.clone().with_pattern_options(linear()).build(&schema).is_ok() {
-            return None;
+    let mut faults = Vec::new();
+    for pattern in patterns {
+        match size(&pattern.text) {
+            Ok(bytes) => {
+                if let Some(subschema) = subschemas.all.get_mut(pattern.of) {
+                    let checks = u64::try_from(bytes / PATTERN_BYTES_A_CHECK).unwrap_or(u64::MAX);
+                    subschema.weight = subschema.weight.saturating_add(checks);
+                }
+            }
+            Err(why) if faults.len() < SchemaFault::MOST => {
+                let sentence = format!("\"{}\" {why}", excerpt(&pattern.text));
+                faults.push(SchemaFault::new(&pointer_excerpt(&pattern.pointer), sentence));
+            }
+            Err(_) => break,
         }
-        let looks = || {
-            let bounded = PatternOptions::fancy_regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
-            options.with_pattern_options(bounded).build(&schema).is_ok()
-        };
-        let why = if pattern.contains(['(', '\\']) && looks() {
-            "looks around or back, which cannot be matched in time that grows with the text alone; write it without"
-        } else {
-            "is no regular expression, or one that becomes too large"
-        };
-        Some(SchemaFault::new(&pointer_excerpt(pointer), format!("\"{}\" {why}", excerpt(pattern))))
-    });
-    faults.take(SchemaFault::MOST).collect()
+    }
+    faults
+}
+
+/// Returns about how large a regular expression is when it is compiled, or why it is not taken.
+fn size(pattern: &str) -> Result<usize, &'static str> {
+    let schema = serde_json::json!({ "pattern": pattern });
+    let options = || jsonschema::options().with_draft(jsonschema::Draft::Draft202012).offline();
+    let builds = |bytes: &&usize| options().with_pattern_options(within(**bytes)).build(&schema).is_ok();
+    if let Some(bytes) = PATTERN_SIZES.iter().find(builds) {
+        return Ok(*bytes);
+    }
+    let bounded = PatternOptions::fancy_regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
+    if pattern.contains(['(', '\\']) && options().with_pattern_options(bounded).build(&schema).is_ok() {
+        return Err(
+            "looks around or back, which cannot be matched in time that grows with the text alone; write it without",
+        );
+    }
+    Err("is no regular expression, or one that becomes too large")
 }

@@ -7,7 +7,7 @@ use super::subschemas::MAX_DEPTH;
 /// The weight of a payload, depth by depth; a scalar has depth 0.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Profile {
-    /// How many values stand there.
+    /// How many values stand there, and how much text, which is matched as a whole.
     pub(super) values: Vec<u64>,
     /// How much hangs on them, with all below and the way to them: what is copied when each is named once.
     pub(super) bulk: Vec<u64>,
@@ -28,7 +28,7 @@ fn weigh(value: &Value, depth: usize, way: u64, profile: &mut Profile) -> Option
         let way = way.saturating_add(units(name));
         weigh(below, depth.saturating_add(1), way, profile)
     };
-    let mut bulk = 1_u64;
+    let (mut bulk, mut text) = (1_u64, 0_u64);
     match value {
         Value::Array(items) => {
             for item in items {
@@ -37,17 +37,15 @@ fn weigh(value: &Value, depth: usize, way: u64, profile: &mut Profile) -> Option
         }
         Value::Object(members) => {
             for (name, member) in members {
-                bulk = bulk.saturating_add(units(name.len())).saturating_add(below(
-                    member,
-                    name.len(),
-                    profile,
-                )?);
+                text = text.saturating_add(units(name.len()));
+                bulk = bulk.saturating_add(below(member, name.len(), profile)?);
             }
         }
-        Value::String(text) => bulk = bulk.saturating_add(units(text.len())),
+        Value::String(string) => text = units(string.len()),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-    add(&mut profile.values, depth, 1);
+    bulk = bulk.saturating_add(text);
+    add(&mut profile.values, depth, text.saturating_add(1));
     add(&mut profile.bulk, depth, bulk.saturating_add(way));
     Some(bulk)
 }
@@ -76,7 +74,8 @@ mod tests {
     fn values_and_what_hangs_on_them_are_counted_by_depth() {
         let weighed = profile(&json!({"a": [1, 2], "b": "x"})).unwrap();
         assert_eq!(weighed, Profile { values: vec![1, 2, 2], bulk: vec![5, 4, 2] });
-        assert_eq!(profile(&json!("y".repeat(64))).unwrap().bulk, [3]);
+        let text = profile(&json!({ "n".repeat(32): "y".repeat(64) })).unwrap();
+        assert_eq!(text, Profile { values: vec![2, 3], bulk: vec![5, 4] });
     }
 
     #[test]

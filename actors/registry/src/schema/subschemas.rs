@@ -104,8 +104,15 @@ pub(super) struct Subschema {
 #[derive(Debug)]
 pub(super) struct Subschemas {
     pub(super) all: Vec<Subschema>,
-    /// Every regular expression, and where it stands.
-    pub(super) patterns: Vec<(String, String)>,
+    pub(super) patterns: Vec<Pattern>,
+}
+
+/// A regular expression, where it stands, and the subschema that matches by it.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) text: String,
+    pub(super) pointer: String,
+    pub(super) of: usize,
 }
 
 /// Finds the subschemas and resolves their references. The document must not be deeper than [`MAX_DEPTH`].
@@ -145,7 +152,7 @@ struct Walk<'a> {
     by_address: HashMap<*const Value, usize>,
     anchors: HashMap<&'a str, usize>,
     references: Vec<(usize, &'static str, &'a str)>,
-    patterns: Vec<(String, String)>,
+    patterns: Vec<Pattern>,
     faults: Vec<SchemaFault>,
     full: bool,
 }
@@ -184,7 +191,7 @@ impl<'a> Walk<'a> {
         });
         let Some(members) = members else { return Some(index) };
         self.identity(members, index, pointer);
-        self.patterns(members, pointer);
+        self.patterns(members, index, pointer);
         for (keyword, shape, leads) in KEYWORDS {
             let Some(value) = members.get(*keyword) else { continue };
             let pointer = push(pointer, keyword);
@@ -255,13 +262,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn patterns(&mut self, members: &'a Map<String, Value>, pointer: &str) {
-        if let Some(pattern) = members.get("pattern").and_then(Value::as_str) {
-            self.patterns.push((push(pointer, "pattern"), pattern.to_owned()));
+    fn patterns(&mut self, members: &'a Map<String, Value>, of: usize, pointer: &str) {
+        if let Some(text) = members.get("pattern").and_then(Value::as_str) {
+            self.patterns.push(Pattern { text: text.to_owned(), pointer: push(pointer, "pattern"), of });
         }
         if let Some(Value::Object(by_pattern)) = members.get("patternProperties") {
             let pointer = push(pointer, "patternProperties");
-            self.patterns.extend(by_pattern.keys().map(|pattern| (push(&pointer, pattern), pattern.clone())));
+            let pattern = |text: &String| Pattern { text: text.clone(), pointer: push(&pointer, text), of };
+            self.patterns.extend(by_pattern.keys().map(pattern));
         }
     }
 

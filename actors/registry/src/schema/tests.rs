@@ -201,6 +201,21 @@ fn the_pattern_that_takes_others_for_ever_is_matched_at_once() {
 }
 
 #[test]
+fn large_patterns_count_as_more_work_the_longer_the_text_is() {
+    let schema = json!({ "pattern": "^([ab]?){1000}c$" });
+    assert_eq!(faults(&schema, &json!("ab".repeat(100) + "c")), Vec::<String>::new());
+    assert_eq!(
+        faults(&schema, &json!("ab".repeat(100_000))),
+        ["#: is too large to be checked by this schema"]
+    );
+    let small = json!({ "properties": { "id": { "pattern": "^[a-z]+-[0-9]{4}$" } } });
+    assert_eq!(
+        faults(&small, &json!({ "id": "ord-0001", "text": "x".repeat(200_000) })),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn a_schema_that_calls_itself_for_the_same_value_is_refused_with_the_way() {
     for (schema, way) in [
         (json!({ "$ref": "#" }), "#: leads back to itself for the same value, without end: # → #"),
