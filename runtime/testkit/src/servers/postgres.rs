@@ -65,7 +65,8 @@ impl PostgresServer {
             vec!["-D".to_owned(), format!("{folder}/data"), "-k".to_owned(), folder.to_owned()];
         arguments.extend(["-h".to_owned(), String::new()]);
         // Each case has connections of its own, and cases run side by side.
-        for setting in ["fsync=off", "max_connections=400"] {
+        // Shared memory in the folder goes with it, also after a kill.
+        for setting in ["fsync=off", "max_connections=400", "dynamic_shared_memory_type=mmap"] {
             arguments.extend(["-c".to_owned(), setting.to_owned()]);
         }
         for setting in &self.settings {
