@@ -39,11 +39,16 @@ pub fn admit(schema: &Value) -> Result<Bounds, Vec<SchemaFault>> {
         return refuse(format!("is longer than {MAX_BYTES} bytes"));
     }
     let mut subschemas = subschemas(schema)?;
-    let mut faults = against_the_draft(schema);
-    if faults.is_empty() {
-        faults = against_the_patterns(&mut subschemas);
+    let faults = against_the_draft(schema);
+    if !faults.is_empty() {
+        return Err(faults);
     }
-    if faults.is_empty() { bounds(&subschemas) } else { Err(faults) }
+    let without_patterns = bounds(&subschemas)?;
+    let faults = against_the_patterns(&mut subschemas);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(bounds(&subschemas)?.naming_as(without_patterns))
 }
 
 fn refuse<T>(sentence: impl Into<String>) -> Result<T, Vec<SchemaFault>> {

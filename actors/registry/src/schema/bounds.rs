@@ -26,6 +26,8 @@ const MOST_ON_THE_WAY: u64 = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     times: Vec<u64>,
+    /// The same without the work of matching patterns: how often what is wrong at a place may be named.
+    named: Vec<u64>,
 }
 
 impl Bounds {
@@ -39,6 +41,27 @@ impl Bounds {
     pub fn times(&self, depth: usize) -> Option<u64> {
         self.times.get(depth).copied()
     }
+
+    /// Takes over from the bounds without patterns how often what is wrong may be named.
+    pub(super) fn naming_as(self, without_patterns: Self) -> Self {
+        Self { named: without_patterns.named, ..self }
+    }
+
+    /// Returns what it costs at most to check that much, depth by depth.
+    pub(super) fn checks(&self, row: &[u64]) -> u64 {
+        cost(&self.times, row)
+    }
+
+    /// Returns what it costs at most to name all that is wrong with that much, depth by depth.
+    pub(super) fn names(&self, row: &[u64]) -> u64 {
+        cost(&self.named, row)
+    }
+}
+
+fn cost(times: &[u64], row: &[u64]) -> u64 {
+    let each = row.iter().enumerate();
+    let each = each.map(|(depth, many)| many.saturating_mul(times.get(depth).copied().unwrap_or(u64::MAX)));
+    each.fold(0, u64::saturating_add)
 }
 
 /// What is known of a subschema, for one depth below the place that it is evaluated at.
@@ -82,7 +105,7 @@ pub(super) fn bounds(subschemas: &Subschemas) -> Result<Bounds, Vec<SchemaFault>
         times.push(root.checks);
         rows = next_rows(all, &order, Some(&rows));
     }
-    Ok(Bounds { times })
+    Ok(Bounds { named: times.clone(), times })
 }
 
 fn too_much_here(subschema: &Subschema, row: Row, in_place: u64) -> Option<SchemaFault> {

@@ -63,13 +63,13 @@ impl CompiledSchema {
                 "is nested deeper than this schema can be checked to, which is {max_depth}"
             ));
         };
-        if cost(bounds, &profile.values) > MOST_CHECKS {
+        if bounds.checks(&profile.values) > MOST_CHECKS {
             return unchecked("is too large to be checked by this schema".to_owned());
         }
         if validator.is_valid(payload) {
             return Ok(());
         }
-        if cost(bounds, &profile.bulk) > MOST_NAMED {
+        if bounds.names(&profile.bulk) > MOST_NAMED {
             let sentence =
                 "does not fit the schema, and is too large for what is wrong to be named".to_owned();
             return Err(vec![PayloadFault {
@@ -83,11 +83,4 @@ impl CompiledSchema {
             .map(|error| PayloadFault::of(&error))
             .collect())
     }
-}
-
-/// What it costs to do something for every value as often as the schema may come to it.
-fn cost(bounds: &Bounds, row: &[u64]) -> u64 {
-    let each = row.iter().enumerate();
-    each.map(|(depth, many)| many.saturating_mul(bounds.times(depth).unwrap_or(u64::MAX)))
-        .fold(0, u64::saturating_add)
 }

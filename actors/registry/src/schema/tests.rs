@@ -208,6 +208,8 @@ fn large_patterns_count_as_more_work_the_longer_the_text_is() {
         faults(&schema, &json!("ab".repeat(100_000))),
         ["#: is too large to be checked by this schema"]
     );
+    let items = json!({ "items": schema });
+    assert_eq!(faults(&items, &json!(vec!["x"; 1_000])).len(), 16);
     let small = json!({ "properties": { "id": { "pattern": "^[a-z]+-[0-9]{4}$" } } });
     assert_eq!(
         faults(&small, &json!({ "id": "ord-0001", "text": "x".repeat(200_000) })),
