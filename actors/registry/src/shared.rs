@@ -203,3 +203,46 @@ fn unknown(code: ErrorCode, why: &str) -> Error {
 fn turns(time: Duration, every: Duration) -> u64 {
     u64::try_from(time.as_millis().div_ceil(every.as_millis().max(1))).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use soorma_core::{AgentRecord, Name};
+    use soorma_ports::Standing;
+    use soorma_testkit::{MemoryRegistry, TestClock};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_is_due_once_however_often_its_lease_is_looked_at_anew() {
+        let clock = Arc::new(TestClock::new());
+        let (shared, _queue) = Shared::new(MemoryRegistry::new(), Arc::clone(&clock) as _, Config::default());
+        let name = || Name::new("a").expect("a name");
+        let record = AgentRecord {
+            id: name(),
+            name: name(),
+            description: String::new(),
+            kind: None,
+            version: None,
+            capabilities: Vec::new(),
+            consumes: Vec::new(),
+            produces: Vec::new(),
+        };
+        let now = clock.now();
+        let row = Arc::new(Row::new(TenantId::default(), record, Standing::READY, now, now));
+        let due = || (0..20).map(|_| shared.due().len()).collect::<Vec<_>>();
+        let only_at = |turn: usize| (1..=20).map(|at| usize::from(at == turn)).collect::<Vec<_>>();
+        // A lease of five turns.
+        shared.watch_lease(&row);
+        shared.watch_lease(&row);
+        assert_eq!(due(), only_at(5), "twice at the same turn");
+        shared.watch_lease(&row);
+        row.life().heard_at = now.plus(Duration::from_secs(120));
+        shared.watch_lease(&row);
+        assert_eq!(due(), only_at(7), "the turn that was noted last");
+        shared.watch_lease(&row);
+        row.life().gone = true;
+        assert_eq!(due(), only_at(0));
+        shared.watch_lease(&row);
+        assert_eq!(due(), only_at(0), "who is gone is not entered");
+    }
+}

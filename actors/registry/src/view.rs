@@ -179,7 +179,7 @@ fn heard(row: &Row, standing: Standing, heard_at: Timestamp) -> bool {
     let mut life = row.life();
     life.standing = standing;
     let later = heard_at > life.heard_at;
-    life.heard_at = life.heard_at.max(heard_at);
+    life.heard_at = heard_at;
     later && std::mem::take(&mut life.announced)
 }
 

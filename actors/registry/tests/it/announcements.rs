@@ -72,6 +72,38 @@ async fn an_expiry_that_the_log_does_not_take_is_said_at_a_later_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_agent_that_is_heard_while_its_expiry_is_being_said_has_a_new_lease() {
+    let world = World::new();
+    let node = world.node(Config::default()).await;
+    node.register(agent("a", "worker", "web")).await;
+    settle().await;
+    world.log.delay(1, Call::Append, SWEEP / 2);
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(node.status("a").as_deref(), Some("expired"));
+    assert_eq!(node.hear("a").await, Ok(true));
+    tokio::time::sleep(SWEEP).await;
+    assert_eq!(node.status("a").as_deref(), Some("ready"));
+    tokio::time::sleep(LEASE + SWEEP).await;
+    let mut kinds = world.said().await;
+    // That it returned is on the bus before that it was away, which took longer.
+    kinds.sort();
+    assert_eq!(kinds, said(&["expired", "expired", "registered", "returned"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_agent_said_before_does_not_expire_when_it_says_something_else() {
+    let world = World::new();
+    let node = world.node(Config::default()).await;
+    for n in 0..10 {
+        node.register(agent("a", "worker", &format!("web{n}"))).await;
+        tokio::time::sleep(LEASE / 2).await;
+    }
+    assert_eq!(world.said().await, said(&["registered"]));
+    tokio::time::sleep(LEASE + SWEEP).await;
+    assert_eq!(world.said().await, said(&["registered", "expired"]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_that_is_slow_or_away_holds_up_no_registration() {
     let world = World::new();
     let node = world.node(Config::default()).await;

@@ -35,6 +35,8 @@ pub(crate) struct Store {
     open: watch::Sender<bool>,
     /// Who asks for changes is not answered; writes are.
     mute: watch::Sender<bool>,
+    /// How long who waits for changes is left waiting after one.
+    late: Mutex<Duration>,
     /// The next call for changes is told that they are gone.
     forgot: AtomicBool,
     pub(crate) writes: AtomicUsize,
@@ -57,6 +59,7 @@ impl Store {
             refuses: Mutex::new(None),
             open: watch::Sender::new(true),
             mute: watch::Sender::new(false),
+            late: Mutex::default(),
             forgot: AtomicBool::new(false),
             writes: AtomicUsize::new(0),
         })
@@ -68,6 +71,10 @@ impl Store {
 
     pub(crate) fn hold(&self, held: bool) {
         self.open.send_replace(!held);
+    }
+
+    pub(crate) fn tell_late(&self, late: Duration) {
+        *self.late.lock().expect("whole") = late;
     }
 
     pub(crate) fn mute(&self, mute: bool) {
@@ -132,7 +139,10 @@ impl RegistryStore for Store {
 
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError> {
         self.is_there()?;
-        self.inner.changed(after).await
+        let late = *self.late.lock().expect("whole");
+        self.inner.changed(after).await?;
+        tokio::time::sleep(late).await;
+        Ok(())
     }
 
     async fn forget(&self, removed_before: Timestamp) -> Result<u64, RegistryStoreError> {

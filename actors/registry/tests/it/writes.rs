@@ -65,6 +65,33 @@ async fn what_one_node_was_answered_another_reads_within_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_answered_does_not_wait_until_the_store_tells_that_something_changed() {
+    let world = World::new();
+    world.store.tell_late(Duration::from_secs(1));
+    let (here, there) = (world.node(Config::default()).await, world.node(Config::default()).await);
+    let started = Instant::now();
+    for n in 0..100 {
+        here.register(agent(&format!("a{n}"), "worker", "web")).await;
+    }
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(there.ids(&all()).len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_schema_is_the_one_with_the_newest_time_whatever_the_clock_did() {
+    let world = World::new();
+    let node = world.node(Config::default()).await;
+    node.registry.put_schema(&one(), schema("s", "later", &json!({}))).await.expect("put");
+    world.clock.jump_back(Duration::from_secs(60));
+    node.registry.put_schema(&one(), schema("s", "earlier", &json!({}))).await.expect("put");
+    let newest = node.registry.schema(&one(), &name("s"), None).expect("answers").expect("there");
+    assert_eq!(newest.version.as_str(), "later");
+    let all = node.registry.schemas(&one(), None, None, 9).expect("answers");
+    assert_eq!(all.iter().map(|schema| schema.version.as_str()).collect::<Vec<_>>(), ["earlier", "later"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_is_written_together() {
     let world = World::new();
     let node = world.node(Config::default()).await;
