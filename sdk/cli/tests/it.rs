@@ -14,6 +14,7 @@ mod it {
     mod groups;
     mod kill;
     mod refusals;
+    mod registrations;
     mod registry;
     mod serve;
     mod startup;

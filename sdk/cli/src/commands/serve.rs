@@ -15,6 +15,10 @@ pub(crate) struct Args {
     /// credentials file is better given by configuration or environment: arguments can be seen by others on the machine.
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
+    /// The Postgres database that keeps the registry; without one it is kept in the data folder. One with a password is better given by
+    /// configuration or environment (SOORMA__POSTGRES__URL).
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// The folder that holds the data that no server keeps [default: ./.soorma].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -28,7 +32,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     let mut flags = Vec::new();
     let data = args.data.map(|data| data.display().to_string());
-    for (key, value) in [("nats.servers", args.nats), ("node.data", data), ("edge.listen", args.listen)] {
+    for (key, value) in [
+        ("nats.servers", args.nats),
+        ("postgres.url", args.postgres),
+        ("node.data", data),
+        ("edge.listen", args.listen),
+    ] {
         flags.extend(value.map(|value| (key.to_owned(), value)));
     }
     let loaded = args.layers.load(flags)?;
@@ -43,29 +52,52 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         Tokens::Required => "every request needs a token",
         Tokens::Optional => "this machine only: nobody is asked for a token",
     };
-    let at = place(&config, servers.unwrap_or_default());
-    platform::run(config, printer, |url| greet(printer, url, &at, asked)).await
+    let places = Places::of(&config, servers.unwrap_or_default());
+    platform::run(config, printer, |url| greet(printer, url, &places, asked)).await
 }
 
-/// Where the events are.
-fn place(config: &Config, servers: String) -> String {
-    match config.nats.servers {
-        Some(_) => format!("{servers} (streams {}-*)", config.nats.prefix),
-        None => config.node.data.display().to_string(),
+/// Where what is kept is kept.
+struct Places {
+    events: String,
+    registry: String,
+}
+
+impl Places {
+    fn of(config: &Config, servers: String) -> Self {
+        let folder = config.node.data.display().to_string();
+        let events = match config.nats.servers {
+            Some(_) => format!("{servers} (streams {}-*)", config.nats.prefix),
+            None => folder.clone(),
+        };
+        let registry = match config.postgres.url.as_str() {
+            "" => folder,
+            // Of the address, only what follows the password.
+            url => {
+                let at = url.rsplit_once('@').or_else(|| url.split_once("://")).map_or("", |(_, at)| at);
+                let at = at.split_once('?').map_or(at, |(at, _)| at);
+                format!("postgres://{at} (schema {})", config.postgres.schema)
+            }
+        };
+        Self { events, registry }
     }
 }
 
-fn greet(printer: Printer, url: &str, at: &str, asked: &str) -> anyhow::Result<()> {
+fn greet(printer: Printer, url: &str, places: &Places, asked: &str) -> anyhow::Result<()> {
     if printer.is_json() {
-        return printer.object(&json!({ "url": url, "events": at, "pid": std::process::id() }));
+        return printer.object(&json!({
+            "url": url, "events": places.events, "registry": places.registry, "pid": std::process::id(),
+        }));
     }
     let version = env!("CARGO_PKG_VERSION");
     printer.line(&format!(
         "soorma {version} serves\n  \
            listens on  {}   {}\n  \
-           events on   {at}\n\
+           events on   {}\n  \
+           registry on {}\n\
          {url}/readyz says whether it takes work; SIGTERM or Ctrl-C stops it in order",
         printer.tone(Tone::Good, url),
         printer.tone(Tone::Quiet, asked),
+        places.events,
+        places.registry,
     ))
 }
