@@ -1,12 +1,14 @@
 //! The server is killed in the middle of writes, again and again: what was answered is there.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use soorma_ports::{RegistryRow, RegistryStore};
 use soorma_testkit::servers::{PostgresDatabase, PostgresServer};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::world::{open, put};
 
@@ -20,30 +22,31 @@ async fn what_was_answered_is_there_whole_when_the_server_was_killed() {
     let mut server = PostgresServer::start(&["fsync=on"]);
     let database = PostgresDatabase::on(&server.url());
     let store = Arc::new(open(&database).await);
-    let answered: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let answered: watch::Sender<BTreeSet<String>> = watch::Sender::default();
+    let (restarts, _) = watch::channel(0);
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        let (store, answered) = (store.clone(), answered.clone());
+        let (store, answered, mut restarts) = (store.clone(), answered.clone(), restarts.subscribe());
         writers.spawn(async move {
             for batch in 0.. {
                 let ids: Vec<_> = (0..BATCH).map(|nth| format!("w{writer}-{batch}-{nth}")).collect();
                 let writes = ids.iter().map(|id| put("acme", id)).collect();
-                if store.write(writes).await.is_ok() {
-                    answered.lock().unwrap().extend(ids);
+                match store.write(writes).await {
+                    Ok(_) => answered.send_modify(|answered| answered.extend(ids)),
+                    // Until the server is back; it may be already.
+                    Err(_) => drop(timeout(Duration::from_millis(50), restarts.changed()).await),
                 }
-                tokio::task::yield_now().await;
             }
         });
     }
     for kill in 0..KILLS {
         // Something is answered between kills, so that they come in the middle of work.
-        let before = answered.lock().unwrap().len();
-        let began = tokio::time::Instant::now();
-        while answered.lock().unwrap().len() < before + 10 * BATCH * (kill + 1) {
-            assert!(began.elapsed() < Duration::from_secs(30), "nothing is written");
-            tokio::task::yield_now().await;
-        }
+        let more = answered.borrow().len() + 10 * BATCH * (kill + 1);
+        let mut answered = answered.subscribe();
+        let written = timeout(Duration::from_secs(30), answered.wait_for(|answered| answered.len() >= more));
+        assert!(written.await.is_ok(), "nothing is written");
         server.restart();
+        restarts.send_replace(kill);
     }
     writers.shutdown().await;
     let page = store.changes(0, usize::MAX).await.unwrap();
@@ -52,7 +55,7 @@ async fn what_was_answered_is_there_whole_when_the_server_was_killed() {
         _ => None,
     });
     let there: BTreeSet<String> = ids.collect();
-    let answered = answered.lock().unwrap().clone();
+    let answered = answered.borrow().clone();
     println!("{} answered, {} there", answered.len(), there.len());
     let lost: Vec<_> = answered.difference(&there).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
