@@ -107,7 +107,8 @@ mod tests {
             (two(&good, &item("1", "[0,0]")), "without a direction"),
             (two(&good, &item("1", "[NaN,0]")), "no answer of this kind"),
             (two(&good, &item("1", "[null,0]")), "no answer of this kind"),
-            (two(&good, &item("1", "[1e39,0]")), "without a direction"),
+            // Too large for us: who says so depends on how exactly serde_json reads, which other crates of a build decide.
+            (two(&good, &item("1", "[1e39,0]")), ""),
             (two(&good, &item("1", "[1e999,0]")), "no answer of this kind"),
             (two(&good, &item("1", r#""AACAPwAAAAA=""#)), "no answer of this kind"),
             (two(&good, "[[[[[[[[[["), "no answer of this kind"),
