@@ -102,7 +102,7 @@ impl Directory for Registry {
             [("payload", &event.payload_schema), ("answer's payload", &event.response_schema)]
         {
             if let Some(schema) = schema {
-                admit(schema, || format!("the schema of the {which} of '{}'", event.name))?;
+                self.admit(schema, format!("the schema of the {which} of '{}'", event.name)).await?;
             }
         }
         if let Some(known) = self.tenant(tenant)? {
@@ -148,7 +148,7 @@ impl Directory for Registry {
             let most = self.shared.config.max_schemas_per_tenant;
             room_for("schema", &schema.name, known.schema_count(), most)?;
         }
-        admit(&schema.schema, || format!("schema '{called}'"))?;
+        self.admit(&schema.schema, format!("schema '{called}'")).await?;
         match self.shared.write(tenant, RegistryAct::PutSchema(schema)).await? {
             Ok(_) => Ok(()),
             Err(Refused::AlreadyExists) => Err(exists()),
@@ -258,13 +258,33 @@ impl Registry {
     }
 }
 
-/// Refuses what is no schema that payloads can be checked by.
-fn admit(schema: &Data, called: impl Fn() -> String) -> Result<(), Error> {
-    let value =
-        schema.parse().map_err(|error| Error::invalid(format!("{} cannot be read: {error}", called())))?;
-    CompiledSchema::new(&value)
-        .map(drop)
-        .map_err(|faults| Error::invalid(format!("{} cannot be used: {}", called(), listed(&faults))))
+/// How long a schema waits for its turn.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+
+impl Registry {
+    /// Refuses what is no schema that payloads can be checked by. To look at a hostile one takes up to seconds, so one is looked at at a
+    /// time, on a thread that nobody else waits for.
+    async fn admit(&self, schema: &Data, called: String) -> Result<(), Error> {
+        let turn =
+            tokio::time::timeout(TURN_WITHIN, Arc::clone(&self.shared.admission).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            let busy = "other schemas are being looked at; try again in a moment";
+            return Err(Error::new(ErrorCode::Overloaded, busy).retry_after(TURN_WITHIN));
+        };
+        let schema = schema.clone();
+        let look = move || {
+            let _turn = turn;
+            let value = schema
+                .parse()
+                .map_err(|error| Error::invalid(format!("{called} cannot be read: {error}")))?;
+            CompiledSchema::new(&value)
+                .map(drop)
+                .map_err(|faults| Error::invalid(format!("{called} cannot be used: {}", listed(&faults))))
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        looked
+            .unwrap_or_else(|error| Err(Error::internal(format!("a schema could not be looked at: {error}"))))
+    }
 }
 
 /// The store refuses what cannot be refused by its own contract.

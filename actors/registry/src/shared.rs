@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     wheel: Mutex<Wheel<Arc<Row>>>,
     queue: mpsc::Sender<Job>,
     room: Arc<Semaphore>,
+    /// Whose turn it is to have a schema looked at.
+    pub(crate) admission: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -71,6 +73,7 @@ impl Shared {
             wheel: Mutex::new(Wheel::new(usize::try_from(turns).unwrap_or(MOST_TURNS).min(MOST_TURNS))),
             queue,
             room: Arc::new(Semaphore::new(usize::try_from(MOST_KIB).unwrap_or(usize::MAX))),
+            admission: Arc::new(Semaphore::new(1)),
             config,
         };
         (Arc::new(shared), waiting)

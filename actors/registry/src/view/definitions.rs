@@ -194,13 +194,13 @@ impl Definitions {
     /// Returns what the payload of an event must follow, where the tenant has said so.
     pub(crate) fn rule(&self, event: &str) -> Option<Rule> {
         let row = self.events.get(event)?;
-        let named =
-            row.definition.payload_schema_name.as_ref().and_then(|name| self.schema(name.as_str(), None));
-        match (named, &row.definition.payload_schema) {
-            (Some(named), _) => Some(Rule::Named(Arc::clone(named))),
-            (None, Some(schema)) => Some(Rule::Inline(Arc::clone(row), schema.clone())),
-            (None, None) => None,
+        // What stands in the definition was said with it. A name may stand for a version from before: the published clients bring the
+        // schema of a definition under one version for ever, and go on when that is taken.
+        if let Some(schema) = &row.definition.payload_schema {
+            return Some(Rule::Inline(Arc::clone(row), schema.clone()));
         }
+        let named = self.schema(row.definition.payload_schema_name.as_ref()?.as_str(), None)?;
+        Some(Rule::Named(Arc::clone(named)))
     }
 
     pub(crate) fn put_event(&mut self, definition: EventDefinition) {
