@@ -30,14 +30,17 @@ use soorma_core::{
 ///    finds anything of another.
 /// 9. **Revisions.** What a write changed has a revision, greater than that of every write that was answered before it was sent.
 ///    Who has seen the changes up to a revision has seen all that is at or below it, whatever other processes write at the same time: none appears there later.
-/// 10. **Changes** after a revision are each row's state as it is now, once, in the order of revisions, at most as many as asked for;
-///     the page says up to which revision it goes. After 0 it is all that there is, without what was removed.
+/// 10. **Changes** after a revision are each row's state as it is now, once, in the order of revisions, about as many as asked for: a page may
+///     have fewer, even none, and more after it; it says up to which revision it goes. After 0 it is all that there is, without what was
+///     removed.
 /// 11. **What is not news is not repeated.** Where only a sign of life came after the revision that is asked for, the change is
-///     [`RegistryRow::Heard`] and does not repeat the record.
+///     [`RegistryRow::Heard`] and does not repeat the record. So an agent has two places, where its record was said and where it was heard since:
+///     who pages gets the record at the first, and may get `Heard` at the second; `Heard` alone only of an agent whose record he was given.
 /// 12. **Waiting.** [`changed`](Self::changed) returns soon (within a second) after something was written past a revision, by this process or another; it
 ///     may return for nothing. Dropping it loses nothing.
 /// 13. **Forgotten.** That an agent was removed is told until [`forget`](Self::forget) passes it. A revision other than 0 that lies before something
-///     forgotten is [`RegistryStoreError::Gone`]: who follows begins anew from 0.
+///     forgotten is [`RegistryStoreError::Gone`]: who follows begins anew from 0. The first page after 0 goes past all that is forgotten, however
+///     many rows that takes, so that who pages on is not sent back.
 /// 14. **Kept as said.** What is read back equals what was written: texts, the order and the digits of schemas.
 #[async_trait]
 pub trait RegistryStore: Send + Sync + std::fmt::Debug + 'static {
