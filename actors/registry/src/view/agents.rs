@@ -24,8 +24,8 @@ pub(crate) struct Agents {
 struct Index(HashMap<Box<str>, Rows>);
 
 /// What a word of a row says.
-#[derive(Debug, Clone, Copy)]
-enum By {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
     Consumes,
     Produces,
     Capability,
@@ -73,23 +73,24 @@ impl Agents {
         &self.all
     }
 
-    /// Returns the fewest rows among which all are that fit a query as far as an index knows; `None` when nobody fits.
-    pub(crate) fn candidates(&self, query: &AgentQuery) -> Option<&Rows> {
+    /// Returns the fewest rows among which all are that fit a query as far as an index knows, and what all of them are known to fit;
+    /// `None` when nobody fits.
+    pub(crate) fn candidates(&self, query: &AgentQuery) -> Option<(&Rows, Option<By>)> {
         let asked = [
             (By::Consumes, query.consumes.as_deref()),
             (By::Produces, query.produces.as_deref()),
             (By::Capability, query.capability.as_deref()),
             (By::Kind, query.kind.map(|kind| kind.as_str())),
         ];
-        let mut fewest = &self.all;
+        let (mut fewest, mut known) = (&self.all, None);
         for (by, word) in asked {
             let Some(word) = word else { continue };
             let rows = self.index(by).0.get(word)?;
-            if rows.len() < fewest.len() {
-                fewest = rows;
+            if rows.len() < fewest.len() || known.is_none() {
+                (fewest, known) = (rows, Some(by));
             }
         }
-        Some(fewest)
+        Some((fewest, known))
     }
 
     /// Puts a row in; returns the one that was in its place.

@@ -1,5 +1,6 @@
 //! An agent in the view: what it said does not change, how it is does.
 
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(crate) struct Moment {
 pub(crate) struct Row {
     pub(crate) tenant: TenantId,
     pub(crate) said: Arc<Said>,
+    /// Tells names apart without looking at them, which lie elsewhere in memory.
+    pub(crate) name_hash: u64,
     life: Mutex<Life>,
 }
 
@@ -62,7 +65,10 @@ impl Row {
             announced: false,
             gone: false,
         };
-        Self { tenant, said: Arc::new(Said::new(record)), life: Mutex::new(life) }
+        let mut hasher = std::hash::DefaultHasher::new();
+        record.name.hash(&mut hasher);
+        let name_hash = hasher.finish();
+        Self { tenant, said: Arc::new(Said::new(record)), name_hash, life: Mutex::new(life) }
     }
 
     pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
@@ -86,11 +92,5 @@ impl Row {
             heard_at: life.heard_at,
             expires_at: life.heard_at.plus(now.lease),
         }
-    }
-
-    /// Returns how it is now, without copying why.
-    pub(crate) fn status(&self, now: Moment) -> AgentStatus {
-        let life = self.life();
-        if life.is_expired(now) { AgentStatus::Expired } else { life.standing.status }
     }
 }

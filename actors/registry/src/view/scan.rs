@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use soorma_core::{AgentStatus, Error, Topic};
-use soorma_ports::{AgentPage, AgentQuery};
+use soorma_ports::{AgentPage, AgentQuery, Registered};
 
-use crate::view::agents::Agents;
+use crate::view::agents::{Agents, By};
 use crate::view::definitions::Definitions;
 use crate::view::place::Rows;
 use crate::view::row::{Moment, Row};
@@ -19,33 +19,38 @@ pub(crate) struct Scan<'a> {
     now: Moment,
     /// The row that was looked at last.
     last: Option<Arc<Row>>,
-    found: Vec<Arc<Row>>,
+    found: Vec<Registered>,
+    /// Of the row that was found last.
+    name_hash: u64,
     more: bool,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(query: &'a AgentQuery, now: Moment) -> Result<Self, Error> {
         let words = Words::new(query.text.as_deref().unwrap_or_default())?;
-        Ok(Self { query, words, now, last: None, found: Vec::new(), more: false })
+        Ok(Self { query, words, now, last: None, found: Vec::new(), name_hash: 0, more: false })
     }
 
     /// Looks at so many more rows; says whether it is at its end.
     pub(crate) fn go_on(&mut self, agents: &Agents, definitions: &Definitions, most: usize) -> bool {
         if let Some(id) = &self.query.id {
-            let row = agents.get(id.as_str()).filter(|row| self.is_after(row) && self.fits(row, definitions));
-            if let Some(row) = row {
-                self.take(row);
+            if let Some(row) = agents.get(id.as_str())
+                && let Some(found) = self.look_at(row, None, definitions)
+            {
+                self.take(row, found);
             }
             return true;
         }
-        let Some(rows) = agents.candidates(self.query) else { return true };
+        let Some((rows, known)) = agents.candidates(self.query) else { return true };
         let before = self.last.take();
         let given = self.query.after.as_ref().map(|(name, id)| (name.as_str(), id.as_str()));
         let place =
             before.as_deref().map(|row| (row.record().name.as_str(), row.record().id.as_str())).or(given);
         let mut looked_at = 0;
         for row in with_name(rows, self.query.name.as_deref(), place) {
-            if self.is_after(row) && self.fits(row, definitions) && !self.take(row) {
+            if let Some(found) = self.look_at(row, known, definitions)
+                && !self.take(row, found)
+            {
                 return true;
             }
             looked_at += 1;
@@ -58,8 +63,22 @@ impl<'a> Scan<'a> {
     }
 
     pub(crate) fn page(self) -> AgentPage {
-        let now = self.now;
-        AgentPage { agents: self.found.iter().map(|row| row.registered(now)).collect(), more: self.more }
+        AgentPage { agents: self.found, more: self.more }
+    }
+
+    /// Returns a row as it is now, if it fits.
+    fn look_at(&self, row: &Row, known: Option<By>, definitions: &Definitions) -> Option<Registered> {
+        if !self.is_after(row) || !self.fits(row, known, definitions) {
+            return None;
+        }
+        // Locked once: what it is found by and what is shown of it are of one moment.
+        let found = row.registered(self.now);
+        let is = found.standing.status;
+        let wanted = match self.query.status {
+            Some(status) => is == status,
+            None => self.query.expired || is != AgentStatus::Expired,
+        };
+        wanted.then_some(found)
     }
 
     /// Whether a row is not among what earlier pages have shown.
@@ -73,14 +92,14 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes a row that fits; says whether there is room for one more.
-    fn take(&mut self, row: &Arc<Row>) -> bool {
+    fn take(&mut self, row: &Row, found: Registered) -> bool {
         if self.query.one_of_each_name
+            && self.name_hash == row.name_hash
             && let Some(last) = self.found.last_mut()
-            && last.record().name == row.record().name
+            && last.said.record.name == found.said.record.name
         {
-            let heard_at = last.life().heard_at;
-            if row.life().heard_at > heard_at {
-                *last = Arc::clone(row);
+            if found.heard_at > last.heard_at {
+                *last = found;
             }
             return true;
         }
@@ -88,33 +107,29 @@ impl<'a> Scan<'a> {
             self.more = true;
             return false;
         }
-        self.found.push(Arc::clone(row));
+        self.name_hash = row.name_hash;
+        self.found.push(found);
         true
     }
 
-    fn fits(&self, row: &Row, definitions: &Definitions) -> bool {
+    /// Whether a row fits but for its status; what is known of it already is not looked up again.
+    fn fits(&self, row: &Row, known: Option<By>, definitions: &Definitions) -> bool {
         let (query, record) = (self.query, row.record());
         let has =
             |events: &[soorma_core::Name], event: &str| events.iter().any(|name| name.as_str() == event);
         query.name.as_deref().is_none_or(|name| record.name.as_str() == name || record.bare_name() == name)
-            && query.kind.is_none_or(|kind| record.kind == Some(kind))
-            && query.consumes.as_deref().is_none_or(|event| has(&record.consumes, event))
-            && query.produces.as_deref().is_none_or(|event| has(&record.produces, event))
-            && query
-                .capability
-                .as_deref()
-                .is_none_or(|name| record.capabilities.iter().any(|one| one.name.as_str() == name))
-            && self.has_status(row)
+            && (known == Some(By::Kind) || query.kind.is_none_or(|kind| record.kind == Some(kind)))
+            && (known == Some(By::Consumes)
+                || query.consumes.as_deref().is_none_or(|event| has(&record.consumes, event)))
+            && (known == Some(By::Produces)
+                || query.produces.as_deref().is_none_or(|event| has(&record.produces, event)))
+            && (known == Some(By::Capability)
+                || query
+                    .capability
+                    .as_deref()
+                    .is_none_or(|name| record.capabilities.iter().any(|one| one.name.as_str() == name)))
             && query.topic.is_none_or(|topic| is_on(row, topic, definitions))
             && self.words.are_in(record)
-    }
-
-    fn has_status(&self, row: &Row) -> bool {
-        let is = row.status(self.now);
-        match self.query.status {
-            Some(status) => is == status,
-            None => self.query.expired || is != AgentStatus::Expired,
-        }
     }
 }
 
