@@ -107,7 +107,7 @@ impl fmt::Display for DescribedCapability {
 
 impl fmt::Display for DescribedField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.kind)?;
+        write!(f, "{}: {}", OneLine(&self.name), self.kind)?;
         match &self.description {
             Some(description) => write!(f, " ({})", OneLine(description)),
             None => Ok(()),

@@ -73,6 +73,8 @@ const FENCES: &[(&str, &[&str], &[&str])] = &[
     ("tower-http", &["soorma-edge"], &[]),
     ("reqwest", &["soorma-models", "soorma-node", "soorma"], &["soorma-benches"]),
     ("jsonwebtoken", &["soorma-identity", "soorma-testkit"], &[]),
+    ("jsonschema", &["soorma-registry"], &[]),
+    ("schemars", &["soorma-agents"], &["*"]),
     ("ractor", &["soorma-supervise"], &["soorma-benches"]),
     ("kameo", &[], &["soorma-benches"]),
     ("clap", &["soorma-cli"], &["soorma-benches"]),
