@@ -10,7 +10,9 @@ mod client;
 mod sse;
 
 pub use client::{Client, EventStream, Explicit, Frame, StreamRequest};
-pub use soorma_agents::{Agent, Agents, Breaker, CapabilitySpec, Ctx, Emission, Fault, Instances, Limits, Tool, Worker};
+pub use soorma_agents::{
+    Agent, Agents, Breaker, CapabilitySpec, Ctx, Emission, Fault, Instances, Limits, Tool, Worker,
+};
 pub use soorma_api as api;
 pub use soorma_core::{
     AgentKind, AgentStatus, ChildState, Cursor, Data, Error, ErrorCode, Event, EventDraft, EventId, Json,
