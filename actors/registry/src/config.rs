@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use soorma_core::TenantId;
+use soorma_ports::Embedder;
 
 /// How the registry is run.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct Config {
     pub payloads_of: BTreeMap<TenantId, Payloads>,
     /// Whether it is said on `system-events` who comes and goes.
     pub announce: bool,
+    /// Who turns texts into vectors; without one agents are not ranked by meaning.
+    pub embedder: Option<Arc<dyn Embedder>>,
 }
 
 impl Default for Config {
@@ -52,6 +56,7 @@ impl Default for Config {
             payloads: Payloads::Warn,
             payloads_of: BTreeMap::new(),
             announce: true,
+            embedder: None,
         }
     }
 }

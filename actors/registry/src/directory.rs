@@ -8,7 +8,8 @@ use soorma_core::{
     AgentRecord, Data, Error, ErrorCode, EventDefinition, Name, PayloadSchema, TenantId, Timestamp, Topic,
 };
 use soorma_ports::{
-    AgentPage, AgentQuery, Description, Directory, Refused, Registered, RegistryAct, Standing, Tally, Written,
+    AgentPage, AgentQuery, Description, Directory, Ranking, Refused, Registered, RegistryAct, Standing,
+    Tally, Written,
 };
 use tokio::time::{Instant, timeout};
 
@@ -95,6 +96,20 @@ impl Directory for Registry {
             Some(tenant) => tenant.find(query, self.shared.now()),
             None => Ok(AgentPage::default()),
         }
+    }
+
+    async fn rank(&self, tenant: &TenantId, query: &AgentQuery, meaning: &str) -> Result<Ranking, Error> {
+        let embedder = self.meaning.asked(meaning)?;
+        let tenant = self.tenant(tenant)?.unwrap_or_default();
+        let most = Ranking::MAX_CANDIDATES;
+        let (candidates, more) =
+            tenant.candidates(&AgentQuery { limit: most, ..query.clone() }, self.shared.now())?;
+        if more {
+            return Err(Error::invalid(format!(
+                "more than {most} agents fit, which are too many to rank; narrow it down by capability, event, topic, kind, status or text"
+            )));
+        }
+        Ok(self.meaning.rank(&**embedder, &tenant.turns, candidates, (meaning, query.limit)).await)
     }
 
     async fn define_event(&self, tenant: &TenantId, event: EventDefinition) -> Result<bool, Error> {

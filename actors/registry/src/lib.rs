@@ -10,6 +10,7 @@ mod directory;
 mod follower;
 mod leases;
 mod limits;
+mod meaning;
 mod outage;
 mod payloads;
 mod rarely;

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::announcement;
 use crate::config::Config;
+use crate::meaning::Meaning;
 use crate::payloads::PayloadFaults;
 use crate::rarely::Rarely;
 use crate::shared::Shared;
@@ -20,6 +21,7 @@ use crate::{follower, leases, writer};
 pub struct Registry {
     pub(crate) shared: Arc<Shared>,
     pub(crate) payload_faults: PayloadFaults,
+    pub(crate) meaning: Meaning,
     announcements: mpsc::Sender<(TenantId, Event)>,
     unsaid: Rarely,
 }
@@ -37,6 +39,7 @@ impl Registry {
         bus: Arc<dyn Bus>,
         config: Config,
     ) -> (ChildSpec, Arc<Self>) {
+        let meaning = Meaning::new(config.embedder.clone());
         let config = Config { max_waiting: config.max_waiting.max(1), ..config };
         let (shared, queue) = Shared::new(store, clock, config);
         let (announcements, waiting) = mpsc::channel(announcement::WAITING);
@@ -64,6 +67,7 @@ impl Registry {
         let registry = Self {
             shared,
             payload_faults: PayloadFaults::default(),
+            meaning,
             announcements,
             unsaid: Rarely::default(),
         };

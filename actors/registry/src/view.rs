@@ -16,10 +16,11 @@ use dashmap::DashMap;
 use soorma_core::{AgentRecord, Error, Name, TenantId, Timestamp};
 use soorma_ports::{AgentPage, AgentQuery, RegistryChange, RegistryRow, Standing};
 
+use crate::meaning::{Candidate, Turns};
 use crate::view::agents::Agents;
 use crate::view::definitions::Definitions;
 use crate::view::row::{Moment, Row};
-use crate::view::scan::Scan;
+use crate::view::scan::{Kept, Scan};
 
 /// How many rows one reader looks at before others may change them: well below a millisecond.
 const PIECE: usize = 1_000;
@@ -34,6 +35,8 @@ pub(crate) struct View {
 pub(crate) struct Tenant {
     agents: RwLock<Agents>,
     definitions: RwLock<Definitions>,
+    /// Who has vectors made of the agents.
+    pub(crate) turns: Turns,
 }
 
 impl Tenant {
@@ -59,9 +62,23 @@ impl Tenant {
 
     /// Finds the agents that fit a query.
     pub(crate) fn find(&self, query: &AgentQuery, now: Moment) -> Result<AgentPage, Error> {
+        let (agents, more) = self.scan(query, now)?;
+        Ok(AgentPage { agents, more })
+    }
+
+    /// Finds them with their rows; says whether there are more than the query has room for.
+    pub(crate) fn candidates(
+        &self,
+        query: &AgentQuery,
+        now: Moment,
+    ) -> Result<(Vec<Candidate>, bool), Error> {
+        self.scan(query, now)
+    }
+
+    fn scan<K: Kept>(&self, query: &AgentQuery, now: Moment) -> Result<(Vec<K>, bool), Error> {
         let mut scan = Scan::new(query, now)?;
         while !scan.go_on(&self.agents(), &self.definitions(), PIECE) {}
-        Ok(scan.page())
+        Ok(scan.found())
     }
 
     fn is_empty(&self) -> bool {
@@ -92,8 +109,13 @@ impl View {
     pub(crate) fn remember(&self, before: &Self) {
         before.each_agent(|old| {
             let row = self.tenant(&old.tenant).and_then(|tenant| tenant.agent(&old.record().id));
-            if let Some(row) = row {
-                row.life().heard_here = old.life().heard_here;
+            let Some(row) = row else { return };
+            row.life().heard_here = old.life().heard_here;
+            if let Some(vector) = old.vector.get()
+                && row.record() == old.record()
+            {
+                // The row is new: it has none.
+                let _had = row.vector.set(Arc::clone(vector));
             }
         });
     }

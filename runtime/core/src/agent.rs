@@ -150,3 +150,13 @@ words! {
         Expired = "expired",
     }
 }
+
+words! {
+    /// By what agents are put in order that were asked for in a sentence.
+    RankedBy, UnknownRankedBy, "way to rank agents", {
+        /// By how near what they say of themselves is to it in the vectors of an embedder.
+        Meaning = "meaning",
+        /// By how many of its words they have.
+        Words = "words",
+    }
+}

@@ -19,7 +19,8 @@ mod topic;
 mod tree;
 
 pub use agent::{
-    AgentKind, AgentRecord, AgentStatus, Capability, EventRef, UnknownAgentKind, UnknownAgentStatus,
+    AgentKind, AgentRecord, AgentStatus, Capability, EventRef, RankedBy, UnknownAgentKind,
+    UnknownAgentStatus, UnknownRankedBy,
 };
 pub use data::{Data, DataError, MAX_DEPTH};
 pub use definition::{EventDefinition, InvalidVersion, PayloadSchema, SchemaVersion};

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use soorma_core::{
-    AgentKind, AgentRecord, AgentStatus, Error, Event, EventDefinition, Name, PayloadSchema, TenantId,
-    Timestamp, Topic,
+    AgentKind, AgentRecord, AgentStatus, Error, Event, EventDefinition, Name, PayloadSchema, RankedBy,
+    TenantId, Timestamp, Topic,
 };
 
 use crate::{Description, Standing};
@@ -20,6 +20,9 @@ use crate::{Description, Standing};
 /// 3. An agent whose lease has run out is `expired`: it is shown to nobody who does not ask for it, and comes back when it is heard again or registers.
 /// 4. There is never more work waiting for the store than a bounded number: beyond that it answers `overloaded` at once.
 /// 5. Nothing of one tenant is shown to, counted for, or changed by another.
+/// 6. Ranking ends within a bounded time, whoever is away: where vectors cannot be had in time it goes by the words in common and says
+///    so, since agents in a poorer order are of use to who asks, and none are not. What an agent says is turned into a vector when somebody of
+///    its tenant first asks for something that it fits, once, and anew when it says something else.
 #[async_trait]
 pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
     /// Registers an agent, or all of it anew; says whether it was not there before.
@@ -46,6 +49,14 @@ pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
 
     /// Returns the agents that fit all that is asked, by name and then by id.
     fn agents(&self, tenant: &TenantId, query: &AgentQuery) -> Result<AgentPage, Error>;
+
+    /// Returns the agents that fit all that is asked, best first: those whose words on themselves are nearest in meaning to a sentence;
+    /// alike ones by name and then by id.
+    ///
+    /// # Errors
+    /// `invalid` without an embedder, for a sentence that is blank or has more than [`MAX_MEANING_BYTES`](Ranking::MAX_MEANING_BYTES), and where
+    /// more than [`MAX_CANDIDATES`](Ranking::MAX_CANDIDATES) agents fit.
+    async fn rank(&self, tenant: &TenantId, query: &AgentQuery, meaning: &str) -> Result<Ranking, Error>;
 
     /// Says what an event means; says whether nothing was said of it before. Its first topic stays.
     async fn define_event(&self, tenant: &TenantId, event: EventDefinition) -> Result<bool, Error>;
@@ -189,4 +200,30 @@ pub struct AgentPage {
     pub agents: Vec<Registered>,
     /// Whether there are more after them.
     pub more: bool,
+}
+
+/// Agents, best first.
+#[derive(Debug, Clone)]
+pub struct Ranking {
+    /// By what they are in this order.
+    pub by: RankedBy,
+    /// The agents.
+    pub agents: Vec<Ranked>,
+}
+
+impl Ranking {
+    /// The most agents that are compared for one question: so many take some milliseconds.
+    pub const MAX_CANDIDATES: usize = 10_000;
+    /// The most bytes of a sentence by whose meaning agents are asked for.
+    pub const MAX_MEANING_BYTES: usize = 8 * 1_024;
+}
+
+/// An agent, and how well it fits.
+#[derive(Debug, Clone)]
+pub struct Ranked {
+    /// The agent.
+    pub agent: Registered,
+    /// By meaning, the cosine between the sentence and what the agent says of itself: 1 is the same, 0 has nothing to do with it. By words, the
+    /// part of the sentence's words that the agent has, from 0 to 1. Scores of the two are not to be compared.
+    pub score: f32,
 }

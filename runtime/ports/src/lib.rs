@@ -21,7 +21,9 @@ pub use bus::{Bus, Live, Subscriber, Subscription};
 pub use clock::Clock;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use description::{Described, DescribedCapability, DescribedField, Description};
-pub use directory::{AgentPage, AgentQuery, Directory, PayloadCheck, Registered, Said, Tally};
+pub use directory::{
+    AgentPage, AgentQuery, Directory, PayloadCheck, Ranked, Ranking, Registered, Said, Tally,
+};
 pub use embedder::{Embedder, EmbedderError, Generation, InvalidGeneration, unit};
 pub use entropy::{Entropy, new_event_id};
 pub use event_log::{Appended, Bounds, Entry, EventLog, EventLogError, Follower, Page, Reach};

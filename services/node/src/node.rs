@@ -118,7 +118,7 @@ impl Node {
             backends.registry(),
             Arc::clone(&clock),
             Arc::clone(&bus) as _,
-            registry_config(&config),
+            soorma_registry::Config { embedder: embedder.clone(), ..registry_config(&config) },
         );
         bus.checked_by(Arc::clone(&registry) as _);
         let ready = Arc::new(AtomicBool::new(false));

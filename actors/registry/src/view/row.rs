@@ -1,12 +1,14 @@
 //! An agent in the view: what it said does not change, how it is does.
 
 use std::hash::{Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use soorma_core::{AgentRecord, AgentStatus, TenantId, Timestamp};
 use soorma_ports::{Registered, Said, Standing};
 use tokio::time::Instant;
+
+use crate::meaning::Vector;
 
 /// The moment at which a question is answered, on both clocks, and how long leases run.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) said: Arc<Said>,
     /// Tells names apart without looking at them, which lie elsewhere in memory.
     pub(crate) name_hash: u64,
+    /// What it said as a vector, once somebody has asked for that.
+    pub(crate) vector: OnceLock<Arc<Vector>>,
     life: Mutex<Life>,
 }
 
@@ -68,7 +72,8 @@ impl Row {
         let mut hasher = std::hash::DefaultHasher::new();
         record.name.hash(&mut hasher);
         let name_hash = hasher.finish();
-        Self { tenant, said: Arc::new(Said::new(record)), name_hash, life: Mutex::new(life) }
+        let said = Arc::new(Said::new(record));
+        Self { tenant, said, name_hash, vector: OnceLock::new(), life: Mutex::new(life) }
     }
 
     pub(crate) fn life(&self) -> MutexGuard<'_, Life> {

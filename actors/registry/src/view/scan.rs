@@ -3,29 +3,56 @@
 use std::sync::Arc;
 
 use soorma_core::{AgentStatus, Error, Topic};
-use soorma_ports::{AgentPage, AgentQuery, Registered};
+use soorma_ports::{AgentQuery, Registered};
 
+use crate::meaning::Candidate;
 use crate::view::agents::{Agents, By};
 use crate::view::definitions::Definitions;
 use crate::view::place::Rows;
 use crate::view::row::{Moment, Row};
 use crate::view::words::Words;
 
+/// What is kept of a row that fits.
+pub(crate) trait Kept {
+    fn of(row: &Arc<Row>, agent: Registered) -> Self;
+    fn agent(&self) -> &Registered;
+}
+
+impl Kept for Registered {
+    fn of(_: &Arc<Row>, agent: Registered) -> Self {
+        agent
+    }
+
+    fn agent(&self) -> &Registered {
+        self
+    }
+}
+
+impl Kept for Candidate {
+    fn of(row: &Arc<Row>, agent: Registered) -> Self {
+        Self { row: Arc::clone(row), agent }
+    }
+
+    fn agent(&self) -> &Registered {
+        &self.agent
+    }
+}
+
 /// A query on its way.
 #[derive(Debug)]
-pub(crate) struct Scan<'a> {
+pub(crate) struct Scan<'a, K> {
     query: &'a AgentQuery,
     words: Words,
     now: Moment,
     /// The row that was looked at last.
     last: Option<Arc<Row>>,
-    found: Vec<Registered>,
+    found: Vec<K>,
     /// Of the row that was found last.
     name_hash: u64,
     more: bool,
 }
 
-impl<'a> Scan<'a> {
+impl<'a, K: Kept> Scan<'a, K> {
     pub(crate) fn new(query: &'a AgentQuery, now: Moment) -> Result<Self, Error> {
         let words = Words::new(query.text.as_deref().unwrap_or_default())?;
         Ok(Self { query, words, now, last: None, found: Vec::new(), name_hash: 0, more: false })
@@ -62,8 +89,9 @@ impl<'a> Scan<'a> {
         true
     }
 
-    pub(crate) fn page(self) -> AgentPage {
-        AgentPage { agents: self.found, more: self.more }
+    /// Returns what was found, and whether there is more.
+    pub(crate) fn found(self) -> (Vec<K>, bool) {
+        (self.found, self.more)
     }
 
     /// Returns a row as it is now, if it fits.
@@ -92,14 +120,14 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes a row that fits; says whether there is room for one more.
-    fn take(&mut self, row: &Row, found: Registered) -> bool {
+    fn take(&mut self, row: &Arc<Row>, found: Registered) -> bool {
         if self.query.one_of_each_name
             && self.name_hash == row.name_hash
             && let Some(last) = self.found.last_mut()
-            && last.said.record.name == found.said.record.name
+            && last.agent().said.record.name == found.said.record.name
         {
-            if found.heard_at > last.heard_at {
-                *last = found;
+            if found.heard_at > last.agent().heard_at {
+                *last = K::of(row, found);
             }
             return true;
         }
@@ -108,7 +136,7 @@ impl<'a> Scan<'a> {
             return false;
         }
         self.name_hash = row.name_hash;
-        self.found.push(found);
+        self.found.push(K::of(row, found));
         true
     }
 
