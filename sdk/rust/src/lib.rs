@@ -16,7 +16,7 @@ pub use soorma_agents::{
 pub use soorma_api as api;
 pub use soorma_core::{
     AgentKind, AgentStatus, ChildState, Cursor, Data, Error, ErrorCode, Event, EventDraft, EventId, Json,
-    Name, PartitionKey, Position, Scope, TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
+    Name, PartitionKey, Position, RankedBy, Scope, TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
 };
 pub use soorma_ports::{
     Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, Kinds, Settle, Start, Subscriber, Subscription,

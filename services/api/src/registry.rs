@@ -15,3 +15,7 @@ pub use words::{AgentInWords, AgentsInWords, CapabilityInWords, FieldInWords};
 
 /// The most rows of one answer, and how many there are where nothing is said.
 pub const MAX_ROWS: usize = 10_000;
+/// The rows of an answer that is ranked, where nothing is said.
+pub const RANKED_ROWS: usize = 10;
+/// The most rows of an answer that is ranked.
+pub const MAX_RANKED_ROWS: usize = 100;

@@ -53,13 +53,18 @@ impl Parameters {
 
     /// Reads how many rows are wanted.
     pub(crate) fn limit(&mut self) -> usize {
-        let Some(text) = self.text("limit") else { return MAX_ROWS };
+        self.limit_within(MAX_ROWS, MAX_ROWS)
+    }
+
+    /// Reads how many rows are wanted; so many where nothing is said, and so many at most.
+    pub(crate) fn limit_within(&mut self, usual: usize, most: usize) -> usize {
+        let Some(text) = self.text("limit") else { return usual };
         match text.parse::<usize>() {
-            Ok(limit @ 1..) => limit.min(MAX_ROWS),
+            Ok(limit @ 1..) => limit.min(most),
             _ => {
                 let msg = "Input should be a valid integer, unable to parse string as an integer";
-                self.fault("limit", "int_parsing", msg, &format!("must be a number from 1 to {MAX_ROWS}"));
-                MAX_ROWS
+                self.fault("limit", "int_parsing", msg, &format!("must be a number from 1 to {most}"));
+                usual
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use axum::response::Response;
+use soorma_core::RankedBy;
 
 use crate::cursor;
 use crate::reply::json_text;
@@ -42,13 +43,13 @@ impl Rows {
         true
     }
 
-    /// Ends the list, and says after which row to go on where there are more.
-    fn end(self, next: Option<&[&str]>) -> Response {
+    /// Ends the list, with a word more where there is one to say.
+    fn end(self, more: Option<(&str, &str)>) -> Response {
         let Self { mut text, count } = self;
         text.push_str("],\"count\":");
         text.push_str(&count.to_string());
-        if let Some(names) = next {
-            for part in [",\"nextCursor\":\"", &cursor::write(names), "\""] {
+        if let Some((key, word)) = more {
+            for part in [",\"", key, "\":\"", word, "\""] {
                 text.push_str(part);
             }
         }
@@ -64,11 +65,29 @@ pub(crate) fn list<'r, R, const N: usize>(
     row: impl Fn(&'r R) -> Cow<'r, str>,
     names: impl Fn(&'r R) -> [&'r str; N],
 ) -> Response {
-    let rows: Vec<_> = found.iter().map(&row).collect();
+    let list = filled(name, found, row);
+    let shown = list.count;
+    let last = found.iter().take(shown).next_back();
+    let next = last.filter(|_| more || shown < found.len()).map(|row| cursor::write(&names(row)));
+    list.end(next.as_deref().map(|next| ("nextCursor", next)))
+}
+
+/// Answers with rows, best first, and with what they are ranked by. Of those that an answer does not hold the best are shown: there is no
+/// next page.
+pub(crate) fn ranked<'r, R>(
+    name: &str,
+    found: &'r [R],
+    by: RankedBy,
+    row: impl Fn(&'r R) -> Cow<'r, str>,
+) -> Response {
+    filled(name, found, row).end(Some(("ranking", by.as_str())))
+}
+
+/// Begins a list with as many rows as there is room for.
+fn filled<'r, R>(name: &str, found: &'r [R], row: impl Fn(&'r R) -> Cow<'r, str>) -> Rows {
+    let rows: Vec<_> = found.iter().map(row).collect();
     let bytes = rows.iter().map(|row| row.len() + 1).sum();
     let mut list = Rows::new(name, bytes);
-    let shown = rows.iter().take_while(|row| list.push(row)).count();
-    let last = found.iter().take(shown).next_back();
-    let next = last.filter(|_| more || shown < found.len()).map(names);
-    list.end(next.as_ref().map(<[&str; N]>::as_slice))
+    let _shown = rows.iter().take_while(|row| list.push(row)).count();
+    list
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::json;
-use soorma::api::registry::{AgentQuery, AgentView, CapabilityItem};
-use soorma::{AgentKind, AgentStatus, Client, Clock as _, Error, ErrorCode, MachineClock, Timestamp, Topic};
+use soorma::api::registry::{AgentQuery, AgentView, CapabilityItem, RANKED_ROWS};
+use soorma::{
+    AgentKind, AgentStatus, Client, Clock as _, Error, ErrorCode, MachineClock, RankedBy, Timestamp, Topic,
+};
 
 use crate::connection::Connection;
 use crate::print::{Printer, Tone};
@@ -48,9 +50,12 @@ pub(crate) struct List {
     /// Also those that have not been heard for so long that they count as gone.
     #[arg(long)]
     expired: bool,
-    /// At most so many.
-    #[arg(long, default_value_t = 500)]
-    limit: usize,
+    /// Those first that fit best what they are to do, said in a sentence; needs models.embedder.
+    #[arg(long, value_name = "SENTENCE", conflicts_with = "expired")]
+    query: Option<String>,
+    /// At most so many: 500 where nothing is said, and 10 with --query.
+    #[arg(long)]
+    limit: Option<usize>,
     /// Show the list again every second.
     #[arg(long)]
     watch: bool,
@@ -84,6 +89,8 @@ impl Which {
     }
 }
 
+/// How many are listed where nothing is said.
+const ROWS: usize = 500;
 /// How often what is live is looked at.
 const REFRESH: Duration = Duration::from_secs(1);
 /// How many capabilities or events a row names.
@@ -101,16 +108,22 @@ pub(crate) async fn run(command: Command, printer: Printer) -> anyhow::Result<()
 
 async fn list(args: List, printer: Printer) -> anyhow::Result<()> {
     let client = args.connection.client()?;
+    let usual = if args.query.is_some() { RANKED_ROWS } else { ROWS };
+    let limit = args.limit.unwrap_or(usual);
     let query = AgentQuery {
         status: args.status,
         include_expired: args.expired,
-        limit: Some(args.limit),
+        query: args.query,
+        limit: Some(limit),
         ..args.which.query()
     };
     let stop = signals::asked_to_stop();
     tokio::pin!(stop);
     loop {
-        let page = client.agents_in_full(&query).await?;
+        let page = match query.query {
+            Some(_) => client.discover_in_full(&query).await?,
+            None => client.agents_in_full(&query).await?,
+        };
         if printer.is_json() {
             return printer.object(&page);
         }
@@ -130,8 +143,10 @@ async fn list(args: List, printer: Printer) -> anyhow::Result<()> {
             table(printer, &page.agents)?;
         }
         if page.next_cursor.is_some() {
-            printer
-                .line(&format!("and more: narrow it down, or give a higher --limit than {}", args.limit))?;
+            printer.line(&format!("and more: narrow it down, or give a higher --limit than {limit}"))?;
+        }
+        if page.ranking == Some(RankedBy::Words) {
+            printer.line("by the words in common: the embedder could not be asked in time")?;
         }
         if !live {
             return Ok(());
@@ -146,8 +161,11 @@ async fn list(args: List, printer: Printer) -> anyhow::Result<()> {
 
 fn table(printer: Printer, agents: &[AgentView]) -> anyhow::Result<()> {
     let now = MachineClock.now();
-    let rows = agents.iter().map(|AgentView { agent, state }| {
-        vec![
+    // Those that are ranked have a score, all of them.
+    let scored = agents.iter().any(|agent| agent.score.is_some());
+    let rows = agents.iter().map(|AgentView { agent, state, score }| {
+        let score = score.map(|score| format!("{score:.2}"));
+        let row = [
             agent.name.clone(),
             agent.agent_id.clone(),
             state.kind.map(|kind| kind.to_string()).unwrap_or_default(),
@@ -155,9 +173,11 @@ fn table(printer: Printer, agents: &[AgentView]) -> anyhow::Result<()> {
             some(agent.capabilities.iter().map(|capability| capability.task_name.as_str())),
             some(agent.consumed_events.iter().map(String::as_str)),
             heard(now, state.last_heartbeat),
-        ]
+        ];
+        score.into_iter().chain(row).collect()
     });
     let head = ["name", "id", "kind", "status", "capabilities", "consumes", "heard"];
+    let head: Vec<_> = scored.then_some("score").into_iter().chain(head).collect();
     printer.table(&head, rows.collect())
 }
 
@@ -186,7 +206,7 @@ fn show(printer: Printer, view: &AgentView) -> anyhow::Result<()> {
     if printer.is_json() {
         return printer.object(view);
     }
-    let AgentView { agent, state } = view;
+    let AgentView { agent, state, .. } = view;
     let now = MachineClock.now();
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let why = state.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

@@ -63,7 +63,7 @@ impl Client {
         self.json(self.request_at(routes::AGENTS, &query)?.timeout(TIMEOUT)).await
     }
 
-    /// Finds agents that are there to be asked, of each name the one that was heard last.
+    /// Finds agents that are there to be asked, of each name the one that was heard last. With a `query` those that fit it best come first.
     ///
     /// # Errors
     /// What the platform answered, or that it could not be reached.
@@ -82,7 +82,17 @@ impl Client {
         }
     }
 
-    /// Says in few words what agents can do and how they are asked for it, for a planner.
+    /// Finds agents that are there to be asked, and says how they are, every instance. With a `query` those that fit it best come first, each
+    /// with its score, and the answer says by what they are ranked.
+    ///
+    /// # Errors
+    /// What the platform answered, or that it could not be reached.
+    pub async fn discover_in_full(&self, query: &AgentQuery) -> Result<AgentViews, Error> {
+        let query = Viewed { query, view: Some("full"), format: None };
+        self.json(self.request_at(routes::DISCOVER, &query)?.timeout(TIMEOUT)).await
+    }
+
+    /// Says in few words what agents can do and how they are asked for it, for a planner. With a `query` those that fit it best come first.
     ///
     /// # Errors
     /// What the platform answered, or that it could not be reached.

@@ -1,7 +1,7 @@
 //! Who is here, and what they can do.
 
 use serde::{Deserialize, Serialize};
-use soorma_core::{AgentKind, AgentRecord, AgentStatus, Capability, EventRef, Timestamp, Topic};
+use soorma_core::{AgentKind, AgentRecord, AgentStatus, Capability, EventRef, RankedBy, Timestamp, Topic};
 
 use super::EventItem;
 
@@ -156,6 +156,9 @@ pub struct AgentView {
     /// How it is.
     #[serde(flatten)]
     pub state: AgentState,
+    /// How well it fits, where a `query` was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
 }
 
 /// Which agents are wanted. Of the first four the first that is given counts; the others are further conditions.
@@ -192,6 +195,10 @@ pub struct AgentQuery {
     /// Those in whose name, description or capabilities all of these words stand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// In `discover`, a sentence that says what the agent is to do: those that fit it best come first, [`RANKED_ROWS`](super::RANKED_ROWS) of
+    /// them where no limit is given, and [`MAX_RANKED_ROWS`](super::MAX_RANKED_ROWS) at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// At most so many, and [`MAX_ROWS`](super::MAX_ROWS) at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -211,6 +218,9 @@ pub struct AgentList {
     /// What to send as `cursor` for more; absent where there are no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// By what they are in order, where a `query` was given: then they come best first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<RankedBy>,
 }
 
 /// Agents and how they are (`view=full`), by name and id: every instance.
@@ -224,4 +234,7 @@ pub struct AgentViews {
     /// What to send as `cursor` for more; absent where there are no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// By what they are in order, where a `query` was given: then they come best first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<RankedBy>,
 }

@@ -1,7 +1,7 @@
 //! Agents in few words, for a planner (`format=llm`). What there is nothing to say of is left out.
 
 use serde::{Deserialize, Serialize};
-use soorma_core::{AgentKind, Data, Topic};
+use soorma_core::{AgentKind, Data, RankedBy, Topic};
 
 /// Some agents in few words.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,9 @@ pub struct AgentsInWords {
     pub agents: Vec<AgentInWords>,
     /// How many more there are for which there was no room.
     pub left_out: usize,
+    /// By what they are in order, where a `query` was given: then they come best first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<RankedBy>,
 }
 
 /// An agent in few words.

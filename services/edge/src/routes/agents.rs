@@ -13,8 +13,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use soorma_api::registry::{AgentItem, AgentRegistered, AgentState};
 use soorma_api::{Problem, media};
-use soorma_core::{AgentRecord, ErrorCode, Name, Scope, TenantId};
-use soorma_ports::{AgentPage, Registered};
+use soorma_core::{AgentRecord, ErrorCode, Name, RankedBy, Scope, TenantId};
+use soorma_ports::{AgentPage, Ranking, Registered};
 
 use crate::app::{App, Shared};
 use crate::body;
@@ -107,7 +107,29 @@ pub(crate) async fn discover(
     Extension(scope): Extension<Scope>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    answer(&app, &scope.tenant, Ask::read(request.uri(), request.headers(), false)?)
+    let mut ask = Ask::read(request.uri(), request.headers(), false)?;
+    match ask.meaning.take() {
+        Some(meaning) => best(&app, &scope.tenant, ask, &meaning).await,
+        None => answer(&app, &scope.tenant, ask),
+    }
+}
+
+/// Answers with the agents that fit best what is asked for in a sentence.
+async fn best(app: &App, tenant: &TenantId, ask: Ask, meaning: &str) -> Result<Response, Refusal> {
+    let Ranking { by, agents } = match &ask.query {
+        Some(query) => app.directory().rank(tenant, query, meaning).await?,
+        None => Ranking { by: RankedBy::Meaning, agents: Vec::new() },
+    };
+    Ok(match ask.form {
+        Form::Short => rows::ranked("agents", &agents, by, |one| one.agent.said.wire(written).into()),
+        Form::Full => rows::ranked("agents", &agents, by, |one| {
+            joined(&in_full(&one.agent), &format!("{{\"score\":{}}}", one.score)).into()
+        }),
+        Form::Words { json, max_chars } => {
+            let agents: Vec<_> = agents.into_iter().map(|one| one.agent).collect();
+            words::answer(app.directory().describe(tenant, &agents, max_chars)?, json, Some(by))
+        }
+    })
 }
 
 fn answer(app: &App, tenant: &TenantId, ask: Ask) -> Result<Response, Refusal> {
@@ -121,7 +143,7 @@ fn answer(app: &App, tenant: &TenantId, ask: Ask) -> Result<Response, Refusal> {
         Form::Full => rows(&page, |agent| in_full(agent).into()),
         Form::Words { json, max_chars } => {
             let description = app.directory().describe(tenant, &page.agents, max_chars)?;
-            words::answer(description, json)
+            words::answer(description, json, None)
         }
     })
 }
@@ -138,7 +160,7 @@ fn written(agent: &AgentRecord) -> String {
     json_within(&AgentItem::from(agent))
 }
 
-/// Writes what an agent said of itself, and how it is: two objects made one.
+/// Writes what an agent said of itself, and how it is.
 fn in_full(agent: &Registered) -> String {
     let said = agent.said.wire(written);
     let state = json_within(&AgentState {
@@ -150,9 +172,14 @@ fn in_full(agent: &Registered) -> String {
         last_heartbeat: agent.heard_at,
         expires_at: agent.expires_at,
     });
-    match (said.strip_suffix('}'), state.strip_prefix('{')) {
-        (Some(said), Some(state)) => format!("{said},{state}"),
-        _ => said.to_owned(),
+    joined(said, &state)
+}
+
+/// Makes one object of two.
+fn joined(one: &str, other: &str) -> String {
+    match (one.strip_suffix('}'), other.strip_prefix('{')) {
+        (Some(one), Some(other)) => format!("{one},{other}"),
+        _ => one.to_owned(),
     }
 }
 

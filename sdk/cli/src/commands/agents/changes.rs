@@ -27,7 +27,7 @@ pub(super) struct Change {
 }
 
 pub(super) fn seen(agents: Vec<AgentView>) -> Seen {
-    let how = |AgentView { agent, state }| {
+    let how = |AgentView { agent, state, .. }| {
         (agent.agent_id, How { name: agent.name, status: state.status, reason: state.reason })
     };
     agents.into_iter().map(how).collect()

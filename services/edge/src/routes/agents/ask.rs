@@ -1,6 +1,7 @@
 //! Which agents are asked for, and in which form.
 
 use axum::http::{HeaderMap, Uri};
+use soorma_api::registry::{MAX_RANKED_ROWS, RANKED_ROWS};
 use soorma_core::{AgentStatus, Name};
 use soorma_ports::AgentQuery;
 
@@ -17,6 +18,8 @@ const MAX_CHARS: usize = 1_000_000;
 pub(super) struct Ask {
     /// Which agents; `None` where no agent can fit.
     pub(super) query: Option<AgentQuery>,
+    /// What they are ranked by, best first.
+    pub(super) meaning: Option<String>,
     /// How they are to be shown.
     pub(super) form: Form,
 }
@@ -39,6 +42,18 @@ impl Ask {
         let form = form(&mut parameters, headers);
         let include_expired = parameters.flag("include_expired");
         let after = parameters.cursor::<2>();
+        let meaning = parameters.text("query").map(str::to_owned);
+        let limit = match meaning {
+            Some(_) => parameters.limit_within(RANKED_ROWS, MAX_RANKED_ROWS),
+            None => parameters.limit(),
+        };
+        if meaning.is_some() && expired {
+            let says = "is for GET /v1/agents/discover, which finds who can be asked";
+            parameters.fault("query", "value_error", says, says);
+        } else if meaning.is_some() && after.is_some() {
+            let says = "is not for what is ranked by a query, which has one page; give a higher limit, or ask more exactly";
+            parameters.fault("cursor", "value_error", says, says);
+        }
         let mut query = AgentQuery {
             capability: parameters.text("capability").map(str::to_owned),
             topic: parameters.parsed("topic"),
@@ -48,7 +63,7 @@ impl Ask {
             expired: expired && include_expired,
             one_of_each_name: form != Form::Full,
             after: after.map(|[name, id]| (name, id)),
-            limit: parameters.limit(),
+            limit,
             ..AgentQuery::default()
         };
         match query.status {
@@ -73,7 +88,7 @@ impl Ask {
             query.produces = Some(event.to_owned());
         }
         parameters.end()?;
-        Ok(Self { query: possible.then_some(query), form })
+        Ok(Self { query: possible.then_some(query), meaning, form })
     }
 }
 

@@ -3,16 +3,18 @@
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use soorma_api::registry::{AgentInWords, AgentsInWords, CapabilityInWords, FieldInWords};
+use soorma_core::RankedBy;
 use soorma_ports::{Described, DescribedCapability, DescribedField, Description};
 
 use crate::reply::json;
 
-pub(super) fn answer(description: Description, as_json: bool) -> Response {
+pub(super) fn answer(description: Description, as_json: bool, ranking: Option<RankedBy>) -> Response {
     if as_json {
         let left_out = description.left_out;
         return json(&AgentsInWords {
             agents: description.agents.into_iter().map(agent).collect(),
             left_out,
+            ranking,
         });
     }
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], description.to_string()).into_response()
