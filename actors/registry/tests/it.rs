@@ -8,6 +8,7 @@ mod it {
     mod crashes;
     mod descriptions;
     mod leases;
+    mod meaning;
     mod payloads;
     mod queries;
     mod random;

@@ -162,7 +162,8 @@ fn fits(agent: &Registered, query: &AgentQuery, topics: &[(&str, Topic)]) -> boo
         }
 }
 
-fn naive(agents: &[Registered], query: &AgentQuery, topics: &[(&str, Topic)]) -> Vec<String> {
+/// The ids of the agents that fit, in order.
+pub(crate) fn naive(agents: &[Registered], query: &AgentQuery, topics: &[(&str, Topic)]) -> Vec<String> {
     let mut found: Vec<_> = agents.iter().filter(|agent| fits(agent, query, topics)).collect();
     found.sort_by_key(|agent| (agent.said.record.name.clone(), agent.said.record.id.clone()));
     if query.one_of_each_name {
@@ -183,7 +184,7 @@ fn naive(agents: &[Registered], query: &AgentQuery, topics: &[(&str, Topic)]) ->
 }
 
 const EVENTS: [&str; 4] = ["a.asked", "a.done", "b.asked", "b.done"];
-const TOPICS: [(&str, Topic); 2] = [("a.asked", Topic::PlanEvents), ("b.done", Topic::TaskEvents)];
+pub(crate) const TOPICS: [(&str, Topic); 2] = [("a.asked", Topic::PlanEvents), ("b.done", Topic::TaskEvents)];
 
 fn any_event() -> impl Strategy<Value = String> {
     prop::sample::select(&EVENTS[..]).prop_map(str::to_owned)
@@ -202,7 +203,7 @@ fn any_name() -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
-    fn any_agent()(
+    pub(crate) fn any_agent()(
         named in any_name(),
         kind in prop::option::of(any_kind()),
         consumes in prop::collection::btree_set(any_event(), 0..3),
@@ -228,7 +229,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_query()(
+    pub(crate) fn any_query()(
         named in prop::option::weighted(0.3, any_name()),
         consumes in prop::option::weighted(0.2, any_event()),
         produces in prop::option::weighted(0.2, any_event()),
