@@ -15,6 +15,7 @@ mod it {
     mod group_routes;
     mod groups;
     mod live;
+    mod meaning;
     mod metrics;
     mod node;
     mod publish;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod discovery;
     mod models;
     mod node;
     mod registry;

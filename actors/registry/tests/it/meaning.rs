@@ -348,7 +348,7 @@ proptest! {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 if anew {
                     let mut before = record.clone();
-                    before.description.push_str("b");
+                    before.description.push('b');
                     node.register(before).await;
                     rank(&node, &all(), "a").await;
                 }

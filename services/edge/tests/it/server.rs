@@ -11,7 +11,7 @@ use soorma_bus::EventBus;
 use soorma_core::{ChildState, Topic, TreeNode};
 use soorma_edge::{Access, Config, Edge, Tokens, serve};
 use soorma_identity::{Verifier, VerifierSpec};
-use soorma_ports::{Clock, EventLog};
+use soorma_ports::{Clock, Embedder, EventLog};
 use soorma_registry::Registry;
 use soorma_supervise::{Root, Strategy, SupervisorSpec};
 use soorma_testkit::{FaultyLog, MemoryLog, SECRET, SeededEntropy, TestClock};
@@ -41,6 +41,11 @@ pub(crate) struct Server {
     stop: Option<oneshot::Sender<()>>,
     served: JoinSet<std::io::Result<()>>,
     _tails: JoinSet<()>,
+}
+
+/// Where a registry is kept, and how it is run.
+fn registry(store: Arc<Store>, embedder: Option<Arc<dyn Embedder>>) -> (Arc<Store>, soorma_registry::Config) {
+    (store, soorma_registry::Config { embedder, ..soorma_registry::Config::default() })
 }
 
 /// Settles nothing by time, so that a test sees what replies do.
@@ -74,7 +79,18 @@ impl Server {
         bus: soorma_bus::Config,
         log: impl FnOnce(Arc<dyn Clock>) -> Arc<MemoryLog>,
     ) -> Self {
-        let server = Self::built(config, bus, log, |_| Access::this_machine(), Store::new()).await;
+        let server =
+            Self::built(config, bus, log, |_| Access::this_machine(), registry(Store::new(), None)).await;
+        server.loaded().await;
+        server
+    }
+
+    /// One that can rank agents by meaning.
+    pub(crate) async fn with_embedder(embedder: Arc<dyn Embedder>) -> Self {
+        let access = |_| Access::this_machine();
+        let registry = registry(Store::new(), Some(embedder));
+        let server =
+            Self::built(patient(), soorma_bus::Config::default(), MemoryLog::new, access, registry).await;
         server.loaded().await;
         server
     }
@@ -84,13 +100,20 @@ impl Server {
         let store = Store::new();
         store.away(true);
         let access = |_| Access::this_machine();
-        Self::built(Config::default(), soorma_bus::Config::default(), MemoryLog::new, access, store).await
+        Self::built(
+            Config::default(),
+            soorma_bus::Config::default(),
+            MemoryLog::new,
+            access,
+            registry(store, None),
+        )
+        .await
     }
 
     /// One that lets in whom it is told to.
     pub(crate) async fn letting_in(access: impl FnOnce(Arc<dyn Clock>) -> Access) -> Self {
         let bus = soorma_bus::Config::default();
-        let server = Self::built(patient(), bus, MemoryLog::new, access, Store::new()).await;
+        let server = Self::built(patient(), bus, MemoryLog::new, access, registry(Store::new(), None)).await;
         server.loaded().await;
         server
     }
@@ -105,7 +128,7 @@ impl Server {
         bus: soorma_bus::Config,
         log: impl FnOnce(Arc<dyn Clock>) -> Arc<MemoryLog>,
         access: impl FnOnce(Arc<dyn Clock>) -> Access,
-        store: Arc<Store>,
+        (store, registered): (Arc<Store>, soorma_registry::Config),
     ) -> Self {
         let test_clock = Arc::new(TestClock::new());
         let clock: Arc<dyn Clock> = test_clock.clone();
@@ -127,8 +150,7 @@ impl Server {
             node: String::new(),
             heartbeat_every: Duration::from_secs(60),
         });
-        let (directory, registry) =
-            Registry::new(store.clone(), clock.clone(), bus.clone(), soorma_registry::Config::default());
+        let (directory, registry) = Registry::new(store.clone(), clock.clone(), bus.clone(), registered);
         let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(branch).child(directory);
         let root = Root::start(spec).await.expect("a tree");
         let edge = Edge {
