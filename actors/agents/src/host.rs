@@ -125,16 +125,28 @@ impl Agents {
     pub async fn stop(&self, agent: &Agent) -> bool {
         let id = child_id(agent);
         self.registrar.note(&id, AgentStatus::Draining, None);
+        // It ends also where nobody waits for that any more.
+        let leaving = Leaving { registrar: &self.registrar, id: &id };
         let was_there = self.hosted.remove(&id).await;
-        if was_there {
-            self.registrar.leave(&id);
-        }
+        drop(leaving);
         was_there
     }
 
     /// Lets an agent out of quarantine; returns whether it was in it.
     pub async fn release(&self, agent: &Agent) -> bool {
         self.hosted.release(&child_id(agent)).await
+    }
+}
+
+/// Takes an agent out of the registry when it is dropped.
+struct Leaving<'a> {
+    registrar: &'a Registrar,
+    id: &'a str,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.registrar.leave(self.id);
     }
 }
 

@@ -4,6 +4,7 @@
 //! away. Nobody waits for it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(crate) struct Registrar {
     node: String,
     heartbeat_every: Duration,
     hosted: Mutex<BTreeMap<String, Hosted>>,
+    /// Whom the registry was told of last: who comes behind is next, so that some whom it refuses do not keep it from the rest.
+    last: Mutex<String>,
     news: Notify,
 }
 
@@ -45,6 +48,8 @@ struct Hosted {
     due: Due,
     /// When the registry is to hear of it again.
     heartbeat_at: Instant,
+    /// It was refused: not before this it is told again.
+    not_before: Instant,
 }
 
 /// What the registry is to be told next.
@@ -144,7 +149,8 @@ impl Registrar {
         node: String,
         heartbeat_every: Duration,
     ) -> Arc<Self> {
-        Arc::new(Self { directory, node, heartbeat_every, hosted: Mutex::default(), news: Notify::new() })
+        let (hosted, last) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { directory, node, heartbeat_every, hosted, last, news: Notify::new() })
     }
 
     fn hosted(&self) -> MutexGuard<'_, BTreeMap<String, Hosted>> {
@@ -170,6 +176,7 @@ impl Registrar {
             standing,
             due: Due::Register,
             heartbeat_at: Instant::now() + self.heartbeat_every,
+            not_before: Instant::now(),
         };
         self.hosted().insert(child_id(agent), hosted);
         self.news.notify_one();
@@ -180,7 +187,9 @@ impl Registrar {
         let mut hosted = self.hosted();
         let Some(agent) = hosted.get_mut(child_id) else { return };
         let standing = Standing { status, reason };
-        if agent.standing == standing || agent.due == Due::Deregister {
+        // What is to end does not become ready again.
+        let ends = agent.due == Due::Deregister || agent.standing.status == AgentStatus::Draining;
+        if ends || agent.standing == standing {
             return;
         }
         agent.standing = standing;
@@ -205,6 +214,7 @@ impl Registrar {
     pub(crate) fn leave(&self, child_id: &str) {
         if let Some(agent) = self.hosted().get_mut(child_id) {
             agent.due = Due::Deregister;
+            agent.not_before = Instant::now();
         }
         self.news.notify_one();
     }
@@ -240,7 +250,7 @@ impl Registrar {
             let wait = match told {
                 Told::All => {
                     pause = AWAY.0;
-                    self.next_heartbeat()
+                    self.next()
                 }
                 Told::Some => {
                     pause = AWAY.0;
@@ -262,6 +272,7 @@ impl Registrar {
         }
         for agent in self.hosted().values_mut() {
             agent.due = Due::Deregister;
+            agent.not_before = Instant::now();
         }
         let out = async { while matches!(self.tell(&*directory).await, Told::Some) {} };
         if tokio::time::timeout(DEREGISTER_WITHIN, out).await.is_err() {
@@ -270,9 +281,14 @@ impl Registrar {
         Ok(())
     }
 
-    fn next_heartbeat(&self) -> Instant {
-        let at = self.hosted().values().map(|agent| agent.heartbeat_at).min();
-        at.unwrap_or_else(|| Instant::now() + self.heartbeat_every)
+    /// When something is due next.
+    fn next(&self) -> Instant {
+        let at = |agent: &Hosted| match agent.due {
+            Due::Nothing => agent.heartbeat_at,
+            Due::Heartbeat | Due::Register | Due::Deregister => agent.not_before,
+        };
+        let next = self.hosted().values().map(at).min();
+        next.unwrap_or_else(|| Instant::now() + self.heartbeat_every)
     }
 
     /// Tells the registry some of what is due.
@@ -288,7 +304,7 @@ impl Registrar {
         let mut away = None;
         for (due, answer) in told.await {
             match answer {
-                Err(error) if error.code.may_retry() => away = Some(error),
+                Err(error) if is_away(&error) => away = Some(error),
                 answer => self.told(&due, answer),
             }
         }
@@ -304,14 +320,25 @@ impl Registrar {
         {
             agent.due = Due::Heartbeat;
         }
-        let due = hosted.iter().filter(|(_, agent)| agent.due != Due::Nothing).take(AT_ONCE);
-        due.map(|(id, agent)| DueNow {
-            id: id.clone(),
-            card: Arc::clone(&agent.card),
-            standing: agent.standing.clone(),
-            due: agent.due,
-        })
-        .collect()
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = (Bound::Excluded(last.as_str()), Bound::Unbounded);
+        let before = (Bound::Unbounded, Bound::Included(last.as_str()));
+        let in_turn = hosted.range::<str, _>(behind).chain(hosted.range::<str, _>(before));
+        let is_due = |agent: &Hosted| agent.due != Due::Nothing && agent.not_before <= now;
+        let due: Vec<_> = in_turn
+            .filter(|(_, agent)| is_due(agent))
+            .take(AT_ONCE)
+            .map(|(id, agent)| DueNow {
+                id: id.clone(),
+                card: Arc::clone(&agent.card),
+                standing: agent.standing.clone(),
+                due: agent.due,
+            })
+            .collect();
+        if let Some(told) = due.last() {
+            last.clone_from(&told.id);
+        }
+        due
     }
 
     /// Notes what the registry knows now.
@@ -322,11 +349,16 @@ impl Registrar {
             return;
         };
         if let Err(error) = &answer {
-            tracing::error!(agent = %told.id, %error, "the registry refuses this agent");
+            tracing::error!(agent = %told.id, %error, "the registry refuses this agent; it is told again later");
         }
         match (told.due, answer) {
             (Due::Deregister, _) => {
                 hosted.remove(&told.id);
+                return;
+            }
+            // Room may come, or a newer version of the registry. The others do not wait for it.
+            (_, Err(_)) => {
+                agent.not_before = Instant::now() + self.heartbeat_every;
                 return;
             }
             // It expired and was forgotten, or another took it out.
@@ -337,6 +369,11 @@ impl Registrar {
         }
         agent.heartbeat_at = Instant::now() + self.heartbeat_every;
     }
+}
+
+/// Whether it is the registry that cannot be told of anybody, and not this agent that it does not take.
+fn is_away(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::Unavailable | ErrorCode::Timeout | ErrorCode::Overloaded)
 }
 
 enum Told {

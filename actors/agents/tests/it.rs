@@ -9,4 +9,5 @@ mod it {
     mod faults;
     mod instances;
     mod members;
+    mod registered;
 }
