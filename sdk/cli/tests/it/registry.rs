@@ -103,6 +103,32 @@ fn agents_are_listed_with_how_they_are_and_shown_one_by_one() {
 }
 
 #[test]
+fn who_fits_a_sentence_best_is_listed_first_with_its_score() {
+    let place = Place::new();
+    let dev = place.dev(&["--set", "models.embedder=hashing"]);
+    let agents = |args: &[&str]| place.run(&[&["agents", "list"], args, &["--url", &dev.url]].concat());
+    let clerk =
+        json!({"agentId": "clerk", "name": "clerk", "description": "Writes bills", "capabilities": []});
+    register(&dev, &clerk);
+    register(&dev, &researcher("r-1"));
+    let asked = ["--query", "who searches the web"];
+    let table = agents(&asked).ok();
+    let head: Vec<_> = table.lines().next().unwrap().split_whitespace().take(3).collect();
+    assert_eq!(head, ["SCORE", "NAME", "ID"], "{table}");
+    let rows: Vec<Vec<_>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
+    assert_eq!((rows.len(), rows[0][2], rows[1][2]), (2, "r-1", "clerk"), "{table}");
+    assert!(rows[0][0].parse::<f32>().unwrap() > rows[1][0].parse().unwrap(), "{table}");
+    let listed = agents(&[&asked[..], &["--limit", "1", "--json"]].concat()).json();
+    assert_eq!((&listed["count"], &listed["ranking"]), (&json!(1), &json!("meaning")));
+    assert!(agents(&[&asked[..], &["--kind", "tool"]].concat()).ok().starts_with("no agent is so"));
+    assert_eq!(agents(&[&asked[..], &["--expired"]].concat()).code, Some(2));
+    drop(dev);
+    let dev = place.dev(&[]);
+    let said = place.run(&["agents", "list", "--query", "x", "--url", &dev.url]).failed(2);
+    assert!(said.contains("set models.embedder"), "{said}");
+}
+
+#[test]
 fn tables_fit_the_terminal() {
     let place = Place::new();
     let dev = place.dev(&[]);

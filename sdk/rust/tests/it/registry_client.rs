@@ -4,7 +4,7 @@ use soorma::api::registry::{
     AgentItem, AgentQuery, CapabilityItem, EventItem, EventQuery, Heartbeat, NewAgent, SchemaItem,
     SchemaQuery,
 };
-use soorma::{AgentKind, AgentStatus, Data, ErrorCode, Topic};
+use soorma::{AgentKind, AgentStatus, Data, ErrorCode, RankedBy, Topic};
 
 use super::world::World;
 
@@ -72,7 +72,8 @@ async fn agents_with_any_name_come_are_heard_and_leave() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_found_is_given_page_by_page_whole_or_in_few_words() {
-    let world = World::embedded().start().await;
+    let hashing = Some(soorma::config::EmbedderKind::Hashing);
+    let world = World::embedded().with(|config| config.models.embedder = hashing).start().await;
     let client = world.client();
     for n in 0..5 {
         client.register_agent(agent(&format!("a{n}"), &format!("adder-{}:1", n / 2))).await.unwrap();
@@ -93,6 +94,15 @@ async fn what_is_found_is_given_page_by_page_whole_or_in_few_words() {
         (adds.event.as_str(), adds.topic, adds.answers.len()),
         ("sum.requested", Some(Topic::PlanEvents), 1)
     );
+    // In a sentence: best first, with scores where all is shown.
+    let asked = AgentQuery { query: Some("an adder, the second".to_owned()), ..query.clone() };
+    let ranked = client.discover_in_full(&asked).await.unwrap();
+    assert_eq!((ranked.count, ranked.ranking), (5, Some(RankedBy::Meaning)));
+    assert!(ranked.agents.is_sorted_by(|a, b| a.score.unwrap() >= b.score.unwrap()));
+    assert_eq!(client.discover(&asked).await.unwrap().len(), 3, "of each name one");
+    assert_eq!(client.discover_in_words(&asked).await.unwrap().ranking, Some(RankedBy::Meaning));
+    let unranked = client.discover_in_full(&query).await.unwrap();
+    assert_eq!((unranked.count, unranked.ranking, unranked.agents[0].score), (5, None, None));
     let nobody = AgentQuery { text: Some("counts nothing".to_owned()), ..query };
     assert!(client.discover(&nobody).await.unwrap().is_empty());
     world.stop().await;

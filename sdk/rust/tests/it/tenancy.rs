@@ -26,6 +26,7 @@ async fn on_no_route_can_a_tenant_tell_what_another_has(world: World) {
         .with(|config| {
             config.auth.tokens = soorma::config::Tokens::Required;
             config.auth.jwt_secret = SECRET.to_owned();
+            config.models.embedder = Some(soorma::config::EmbedderKind::Hashing);
         })
         .start()
         .await;
@@ -181,6 +182,8 @@ fn asks(names: &Names) -> Vec<Ask> {
         get(routes::DISCOVER, format!("/v1/agents/discover?consumed_event={event}")),
         get(routes::DISCOVER, format!("/v1/agents/discover?capability={event}&format=llm")),
         get(routes::DISCOVER, format!("/v1/agents/discover?text={agent}&limit=1")),
+        get(routes::DISCOVER, format!("/v1/agents/discover?query={agent}")),
+        get(routes::DISCOVER, format!("/v1/agents/discover?query={MARK}&format=llm")),
         get(routes::AGENT, format!("/v1/agents/{agent}")),
         bare("PUT", routes::HEARTBEAT, format!("/v1/agents/{agent}/heartbeat")),
         bare("POST", routes::HEARTBEAT, format!("/v1/agents/{agent}/heartbeat")),
