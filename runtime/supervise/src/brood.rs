@@ -101,11 +101,20 @@ impl Brood {
         self.specs().by_key.len()
     }
 
-    /// The first children that are to be shown, at most `limit`, and how many those are.
-    pub(crate) fn first(&self, limit: usize, seen: &dyn Fn(&str) -> bool) -> (Vec<Arc<dyn Child>>, usize) {
+    /// The first children that are to be shown, at most `limit`, and how many those are. Where all are, they are not looked at to be counted:
+    /// there may be very many.
+    pub(crate) fn first(
+        &self,
+        limit: usize,
+        seen: Option<&dyn Fn(&str) -> bool>,
+    ) -> (Vec<Arc<dyn Child>>, usize) {
         let specs = self.specs();
+        let child = |listed: &Listed| Arc::clone(&listed.spec.child);
+        let Some(seen) = seen else {
+            return (specs.by_key.values().take(limit).map(child).collect(), specs.by_key.len());
+        };
         let mut shown = specs.by_key.values().filter(|listed| seen(&listed.spec.policy.id));
-        let first: Vec<_> = shown.by_ref().take(limit).map(|listed| Arc::clone(&listed.spec.child)).collect();
+        let first: Vec<_> = shown.by_ref().take(limit).map(child).collect();
         let all = first.len() + shown.count();
         (first, all)
     }

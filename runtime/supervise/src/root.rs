@@ -107,12 +107,16 @@ impl Root {
 
     /// Returns the tree as it is now, down to a depth (0: the root alone), at most `limit` children of each.
     pub fn tree_to(&self, depth: usize, limit: usize) -> TreeNode {
-        self.tree_of(depth, limit, &|_| true)
+        self.show(depth, limit, None)
     }
 
     /// As [`tree_to`](Self::tree_to), of those alone that are to be seen, by their path below the root: the others are as if they were not
     /// there, also in the counts.
     pub fn tree_of(&self, depth: usize, limit: usize, seen: &dyn Fn(&[Arc<str>]) -> bool) -> TreeNode {
+        self.show(depth, limit, Some(seen))
+    }
+
+    fn show(&self, depth: usize, limit: usize, seen: Option<&dyn Fn(&[Arc<str>]) -> bool>) -> TreeNode {
         let view = View { limit, seen, now: Instant::now() };
         tree::show(&self.child, depth, &view, &mut Vec::new())
     }

@@ -12,8 +12,8 @@ use crate::spec::Child;
 pub(crate) struct View<'a> {
     /// How many children of each.
     pub(crate) limit: usize,
-    /// Which of them, by their path below the root; the others are as if they were not there.
-    pub(crate) seen: &'a dyn Fn(&[Arc<str>]) -> bool,
+    /// Which of them, by their path below the root; the others are as if they were not there. All where it is not said.
+    pub(crate) seen: Option<&'a dyn Fn(&[Arc<str>]) -> bool>,
     pub(crate) now: Instant,
 }
 
@@ -49,8 +49,11 @@ pub(crate) fn show(child: &dyn Child, depth: usize, view: &View<'_>, path: &mut 
         more: 0,
     };
     if let Some(brood) = child.brood() {
-        let below = |id: &str| (view.seen)(&[path.as_slice(), &[id.into()]].concat());
-        let (children, all) = brood.first(if depth == 0 { 0 } else { view.limit }, &below);
+        let limit = if depth == 0 { 0 } else { view.limit };
+        let (children, all) = match view.seen {
+            None => brood.first(limit, None),
+            Some(seen) => brood.first(limit, Some(&|id| seen(&[path.as_slice(), &[id.into()]].concat()))),
+        };
         node.more = u64::try_from(all - children.len()).unwrap_or(u64::MAX);
         for child in children {
             path.push(Arc::clone(&child.info().id));
