@@ -19,6 +19,8 @@ pub(crate) struct KeySet {
     named: HashMap<String, DecodingKey>,
     /// Those without one.
     unnamed: Vec<DecodingKey>,
+    /// Why the last key for RS256 that is not taken is not, where there is one.
+    unusable: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,8 +72,8 @@ fn bits(number: &[u8]) -> usize {
 }
 
 impl KeySet {
-    /// Reads a set. Keys that are not for RS256, or cannot be used, are passed over. Two of one name spoil the set: whether a token counts
-    /// must not depend on which of them is found.
+    /// Reads a set. Keys that are not for RS256, or cannot be used, are passed over; that none is left is no error, since so an issuer takes
+    /// its last one away. Two of one name spoil the set: whether a token counts must not depend on which of them is found.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -82,7 +84,6 @@ impl KeySet {
             return Err(format!("it has {} keys; at most {MAX_KEYS} are taken", document.keys.len()));
         }
         let mut set = Self::default();
-        let mut unusable = String::new();
         for jwk in document.keys.into_iter().filter(Jwk::is_ours) {
             let shown = jwk.kid.as_deref().unwrap_or("without a kid");
             if shown.len() > MAX_KID_BYTES {
@@ -92,7 +93,7 @@ impl KeySet {
                 Ok(key) => key,
                 Err(why) => {
                     tracing::warn!(kid = shown, why, "a published key is not taken");
-                    unusable = format!(": the key {shown:?} {why}");
+                    set.unusable = Some(format!("the key {shown:?} {why}"));
                     continue;
                 }
             };
@@ -104,10 +105,13 @@ impl KeySet {
                 Some(kid) => drop(set.named.insert(kid, key)),
             }
         }
-        if set.len() == 0 {
-            return Err(format!("it has no key to verify RS256 with{unusable}"));
-        }
         Ok(set)
+    }
+
+    /// Says that there is no key, where there is none.
+    pub(crate) fn emptiness(&self) -> Option<String> {
+        let why = self.unusable.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        (self.len() == 0).then(|| format!("it has no key to verify RS256 with{why}"))
     }
 
     pub(crate) fn len(&self) -> usize {

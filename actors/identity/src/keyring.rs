@@ -1,6 +1,6 @@
 //! The published keys of an issuer: read now and then, and early when a token names one that is not known.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,11 +33,36 @@ pub struct Keyring {
     source: Box<dyn KeySource>,
     every: Duration,
     keys: RwLock<Option<Arc<KeySet>>>,
-    /// How often the source was asked.
+    /// How many readings have ended.
     rounds: watch::Sender<u64>,
-    /// When it was last asked early, and by which round that is answered.
-    early: Mutex<Option<(Instant, u64)>>,
+    asking: Mutex<Asking>,
     wanted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Asking {
+    /// When it was last asked early, and by which round that is answered.
+    early: Option<(Instant, u64)>,
+    /// How many readings are under way. They may have begun before a key was published, and so answer nobody who asks for it now.
+    under_way: u64,
+}
+
+/// A reading that is under way, until it has ended or was given up.
+struct Reading<'a>(&'a Keyring);
+
+impl<'a> Reading<'a> {
+    fn begin(ring: &'a Keyring) -> Self {
+        ring.asking().under_way += 1;
+        Self(ring)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut asking = self.0.asking();
+        asking.under_way -= 1;
+        self.0.rounds.send_modify(|rounds| *rounds += 1);
+    }
 }
 
 /// What is known of a key.
@@ -57,25 +82,33 @@ impl Keyring {
             every,
             keys: RwLock::default(),
             rounds: watch::Sender::new(0),
-            early: Mutex::default(),
+            asking: Mutex::default(),
             wanted: Notify::new(),
         })
     }
 
-    /// Reads the keys. Where that fails, those that are known stay.
+    /// Reads the keys. Where that fails, those that are known stay. That none is left is an error only at the start: later it takes away
+    /// those that were.
     ///
     /// # Errors
     /// Why it failed.
     pub async fn read(&self) -> Result<(), String> {
-        let read = match self.source.read().await {
-            Ok(bytes) => KeySet::read(&bytes),
-            Err(why) => Err(why),
-        };
-        let read = read.map(|keys| {
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
-        });
-        self.rounds.send_modify(|rounds| *rounds += 1);
-        read
+        let _reading = Reading::begin(self);
+        let bytes = self.source.read().await?;
+        self.put(KeySet::read(&bytes)?)
+    }
+
+    fn put(&self, keys: KeySet) -> Result<(), String> {
+        let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = keys.emptiness() {
+            match known.as_ref().map(|known| known.len()) {
+                None => return Err(why),
+                Some(0) => {}
+                Some(_) => tracing::warn!(why, "the keys for tokens were taken away; no RS256 token counts"),
+            }
+        }
+        *known = Some(Arc::new(keys));
+        Ok(())
     }
 
     /// Keeps the keys fresh, until it is dropped.
@@ -133,16 +166,20 @@ impl Keyring {
 
     /// Has the keys read early, unless they were just now; returns by which round that is answered.
     fn ask(&self) -> u64 {
-        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asking = self.asking();
         let now = Instant::now();
-        match *early {
+        match asking.early {
             Some((asked, round)) if now.duration_since(asked) < EARLY_EVERY => round,
             _ => {
-                let round = *self.rounds.borrow() + 1;
-                *early = Some((now, round));
+                let round = *self.rounds.borrow() + asking.under_way + 1;
+                asking.early = Some((now, round));
                 self.wanted.notify_one();
                 round
             }
         }
+    }
+
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -38,8 +38,9 @@ impl Fixed {
 impl KeySource for Fixed {
     async fn read(&self) -> Result<Vec<u8>, String> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(self.slow).await;
+        // What is on its way does not change any more.
         let keys = self.keys.lock().unwrap().clone();
+        tokio::time::sleep(self.slow).await;
         keys.map(|keys| keys.to_string().into_bytes()).ok_or_else(|| "it is away".to_owned())
     }
 }
@@ -140,12 +141,74 @@ async fn while_the_source_is_away_or_spoiled_the_known_keys_count_on() {
     let source = Fixed::new(set(&[&issuer]));
     let (keys, verifier, _running) = ring(&source);
     keys.read().await.unwrap();
-    for spoiled in [None, Some(json!("nonsense")), Some(json!({"keys": []}))] {
+    for spoiled in [None, Some(json!("nonsense")), Some(json!({"keys": [issuer.jwk(), issuer.jwk()]}))] {
         source.set(spoiled);
         assert!(keys.read().await.is_err());
         tokio::time::sleep(EVERY * 2).await;
         verify(&verifier, &issuer.token(&with("exp", json!(at(100_000))))).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_takes_its_last_key_away_or_signs_otherwise_now_is_believed() {
+    let issuer = Issuer::new("one");
+    let mut weak = issuer.jwk();
+    weak["n"] = base64([0xff; 128]).into();
+    for without in [
+        json!({"keys": []}),
+        json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "ec", "x": "AA", "y": "AA"}]}),
+        json!({ "keys": [weak] }),
+    ] {
+        let source = Fixed::new(set(&[&issuer]));
+        let (keys, verifier, _running) = ring(&source);
+        keys.read().await.unwrap();
+        let token = issuer.token(&with("exp", json!(at(100_000))));
+        verify(&verifier, &token).await.unwrap();
+        source.set(Some(without));
+        tokio::time::sleep(EVERY * 2).await;
+        assert_eq!(refused(verify(&verifier, &token).await), "it names no key that is known");
+        source.set(Some(set(&[&issuer])));
+        tokio::time::sleep(EVERY * 2).await;
+        verify(&verifier, &token).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_without_keys_at_the_start_is_as_good_as_none() {
+    let issuer = Issuer::new("one");
+    let source = Fixed::new(json!({"keys": []}));
+    let (keys, verifier, _running) = ring(&source);
+    assert_eq!(keys.read().await, Err("it has no key to verify RS256 with".to_owned()));
+    let answer = verify(&verifier, &issuer.token(&claims())).await;
+    assert!(matches!(answer, Err(AuthError::Unavailable(_))), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_published_while_a_reading_is_under_way_is_found_by_the_next() {
+    let (old, new) = (Issuer::new("old"), Issuer::new("new"));
+    let source = Fixed { slow: Duration::from_millis(300), ..Fixed::new(set(&[&old])) };
+    let (keys, verifier, _running) = ring(&source);
+    keys.read().await.unwrap();
+    while source.reads() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    source.set(Some(set(&[&old, &new])));
+    verify(&verifier, &new.token(&claims())).await.unwrap();
+    assert_eq!(source.reads(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_is_given_up_holds_nobody_up() {
+    let (old, new) = (Issuer::new("old"), Issuer::new("new"));
+    let source = Fixed { slow: Duration::from_millis(300), ..Fixed::new(set(&[&old])) };
+    let (keys, verifier, _running) = ring(&source);
+    keys.read().await.unwrap();
+    let given_up = tokio::time::timeout(Duration::from_millis(100), keys.read()).await;
+    assert!(given_up.is_err());
+    source.set(Some(set(&[&old, &new])));
+    let start = Instant::now();
+    verify(&verifier, &new.token(&claims())).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_millis(300));
 }
 
 #[tokio::test(start_paused = true)]
