@@ -21,7 +21,7 @@ pub struct Health {
     pub adapter: String,
     /// Whether that log can be written to.
     pub connected: bool,
-    /// How many streams are open.
+    /// How many streams are open; 0 where tokens are required, since anybody may ask and they are those of all tenants.
     pub active_streams: usize,
     /// The name of this service.
     pub service: String,

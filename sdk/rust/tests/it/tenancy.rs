@@ -56,6 +56,10 @@ async fn on_no_route_can_a_tenant_tell_what_another_has(world: World) {
             let (status, body) = other.ask(ask).await;
             let (of_nobody, nobody) = third.ask(same).await;
             assert!(!body.contains(MARK), "{ask:?} shows what is another's: {body}");
+            // Both are told the same of the streams that the one holds open: nothing.
+            if ask.route == routes::HEALTH {
+                assert!(body.contains(r#""active_streams":0"#), "{body}");
+            }
             assert_eq!(status, of_nobody, "{ask:?}: {body} {nobody}");
             assert_eq!(theirs.taken_out(&masked(&body)), nobodys.taken_out(&masked(&nobody)), "{ask:?}");
             asked.insert((ask.method, ask.route));

@@ -5,6 +5,7 @@ use axum::response::Response;
 use soorma_api::{About, Health, HealthStatus, Ready, Version, routes};
 use soorma_core::Error;
 
+use crate::access::Tokens;
 use crate::app::Shared;
 use crate::reply::{Refusal, json};
 
@@ -17,7 +18,11 @@ pub(crate) async fn health(State(app): State<Shared>) -> Response {
         status: if connected { HealthStatus::Healthy } else { HealthStatus::Degraded },
         adapter: app.edge.adapter.clone(),
         connected,
-        active_streams: app.streams.count(),
+        // Anybody may ask, and the streams are those of all tenants.
+        active_streams: match app.edge.access.tokens {
+            Tokens::Required => 0,
+            Tokens::Optional => app.streams.count(),
+        },
         service: SERVICE.into(),
         version: VERSION.into(),
     })
