@@ -38,6 +38,8 @@ pub struct Config {
     pub announce: bool,
     /// Who turns texts into vectors; without one agents are not ranked by meaning.
     pub embedder: Option<Arc<dyn Embedder>>,
+    /// How many KiB of vectors are kept of all tenants; where there is no room for more, who needs one is ranked by words.
+    pub max_vector_kib: usize,
 }
 
 impl Default for Config {
@@ -57,6 +59,8 @@ impl Default for Config {
             payloads_of: BTreeMap::new(),
             announce: true,
             embedder: None,
+            // A million vectors of 256 numbers, or 170,000 of 1,536.
+            max_vector_kib: 1_024 * 1_024,
         }
     }
 }

@@ -44,6 +44,16 @@ pub(crate) struct Meaning {
 pub(crate) struct Candidate {
     pub(crate) row: Arc<Row>,
     pub(crate) agent: Registered,
+    /// What it says of itself as a vector, when that is known.
+    pub(crate) vector: Option<Arc<Vector>>,
+}
+
+impl Candidate {
+    /// Takes the vector of its row; returns itself where there is none yet.
+    fn if_lacking(&mut self) -> Option<&mut Self> {
+        self.vector = self.row.life().vector.clone();
+        self.vector.is_none().then_some(self)
+    }
 }
 
 /// Why there are no vectors.
@@ -60,8 +70,8 @@ enum Why {
 }
 
 impl Meaning {
-    pub(crate) fn new(embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { embedder, room: Room::new(), unsaid: Rarely::default() }
+    pub(crate) fn new(embedder: Option<Arc<dyn Embedder>>, max_vector_kib: usize) -> Self {
+        Self { embedder, room: Room::new(max_vector_kib), unsaid: Rarely::default() }
     }
 
     /// Refuses a question that cannot be answered; returns who turns it into a vector.
@@ -89,13 +99,13 @@ impl Meaning {
         &self,
         embedder: &dyn Embedder,
         turns: &Turns,
-        candidates: Vec<Candidate>,
+        mut candidates: Vec<Candidate>,
         (meaning, limit): (&str, usize),
     ) -> Ranking {
         if candidates.is_empty() || limit == 0 {
             return Ranking { by: RankedBy::Meaning, agents: Vec::new() };
         }
-        let (by, scores) = match self.by_meaning(embedder, turns, &candidates, meaning).await {
+        let (by, scores) = match self.by_meaning(embedder, turns, &mut candidates, meaning).await {
             Ok(scores) => (RankedBy::Meaning, scores),
             Err(why) => {
                 if let Some(count) = self.unsaid.happened() {
@@ -118,52 +128,50 @@ impl Meaning {
         &self,
         embedder: &dyn Embedder,
         turns: &Turns,
-        candidates: &[Candidate],
+        candidates: &mut [Candidate],
         meaning: &str,
     ) -> Result<Vec<f32>, Why> {
         if turns.rest_until().is_some_and(|until| Instant::now() < until) {
             return Err(Why::Rests);
         }
         let deadline = Instant::now() + WITHIN;
-        let asked = ask(embedder, turns, &[meaning.to_owned()], deadline).await?;
-        let asked = asked.first().ok_or(Why::Late)?;
-        self.make(embedder, turns, candidates, deadline).await?;
+        let asked = ask(embedder, turns, &[meaning.to_owned()], deadline).await?.concat();
+        let mut lacking: Vec<_> = candidates.iter_mut().filter_map(Candidate::if_lacking).collect();
+        if !lacking.is_empty() {
+            // One question of a tenant has vectors made at a time: the next finds them there.
+            let _turn = timeout_at(deadline, turns.next()).await.map_err(|_| Why::Late)?;
+            lacking = lacking.into_iter().filter_map(Candidate::if_lacking).collect();
+            self.make(embedder, turns, lacking, deadline).await?;
+        }
         let mut scores = Vec::with_capacity(candidates.len());
         for piece in candidates.chunks(PIECE) {
-            for candidate in piece {
-                let vector = candidate.row.vector.get().ok_or(Why::Late)?;
-                scores.push(vector.cosine(asked));
-            }
+            // All have one by now.
+            scores.extend(piece.iter().map(|one| one.vector.as_ref().map_or(-1.0, |v| v.cosine(&asked))));
             tokio::task::yield_now().await;
         }
         Ok(scores)
     }
 
-    /// Has vectors made of the agents that have none. One question of a tenant does so at a time: the next finds them made.
+    /// Has vectors made.
     async fn make(
         &self,
         embedder: &dyn Embedder,
         turns: &Turns,
-        candidates: &[Candidate],
+        lacking: Vec<&mut Candidate>,
         deadline: Instant,
     ) -> Result<(), Why> {
-        if candidates.iter().all(|candidate| candidate.row.vector.get().is_some()) {
-            return Ok(());
-        }
-        let _turn = timeout_at(deadline, turns.next()).await.map_err(|_| Why::Late)?;
-        let rows = candidates.iter().map(|candidate| &candidate.row);
-        let rows: Vec<_> = rows.filter(|row| row.vector.get().is_none()).collect();
-        let mut left = rows.as_slice();
-        let most = embedder.max_batch().max(1);
+        let (most, dimensions) = (embedder.max_batch().max(1), embedder.generation().dimensions());
         let mut size = FIRST_BATCH.min(most);
-        while !left.is_empty() {
+        let mut left = lacking.into_iter();
+        while !left.as_slice().is_empty() {
             let batch = Batch::take(&mut left, size);
+            let mut room = self.room.take(batch.texts.len(), dimensions).ok_or(Why::Full)?;
             let vectors = ask(embedder, turns, &batch.texts, deadline).await?;
-            for (numbers, rows) in vectors.into_iter().zip(batch.rows) {
-                let vector = Arc::new(self.room.keep(numbers).ok_or(Why::Full)?);
-                for row in rows {
-                    // One that has got its vector meanwhile has the same.
-                    let _made = row.vector.set(Arc::clone(&vector));
+            for (numbers, candidates) in vectors.into_iter().zip(batch.of) {
+                let vector = Arc::new(room.keep(numbers).ok_or(Why::Full)?);
+                for candidate in candidates {
+                    candidate.row.keep(&vector);
+                    candidate.vector = Some(Arc::clone(&vector));
                 }
             }
             size = (2 * size).min(most);

@@ -39,7 +39,7 @@ impl Registry {
         bus: Arc<dyn Bus>,
         config: Config,
     ) -> (ChildSpec, Arc<Self>) {
-        let meaning = Meaning::new(config.embedder.clone());
+        let meaning = Meaning::new(config.embedder.clone(), config.max_vector_kib);
         let config = Config { max_waiting: config.max_waiting.max(1), ..config };
         let (shared, queue) = Shared::new(store, clock, config);
         let (announcements, waiting) = mpsc::channel(announcement::WAITING);

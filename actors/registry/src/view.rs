@@ -111,11 +111,9 @@ impl View {
             let row = self.tenant(&old.tenant).and_then(|tenant| tenant.agent(&old.record().id));
             let Some(row) = row else { return };
             row.life().heard_here = old.life().heard_here;
-            if let Some(vector) = old.vector.get()
-                && row.record() == old.record()
-            {
-                // The row is new: it has none.
-                let _had = row.vector.set(Arc::clone(vector));
+            if row.record() == old.record() {
+                let vector = old.life().vector.clone();
+                row.life().vector = vector;
             }
         });
     }
@@ -165,7 +163,7 @@ impl View {
         }
         if let Some(known) = &known {
             let mut old = known.life();
-            old.gone = true;
+            old.leave();
             row.life().heard_here = old.heard_here;
         }
         let row = Arc::new(row);
@@ -181,7 +179,7 @@ impl View {
         let Some(tenant) = self.tenant(id) else { return };
         let removed = tenant.agents_mut().remove(agent.as_str());
         let Some(row) = removed else { return };
-        row.life().gone = true;
+        row.life().leave();
         self.agents.fetch_sub(1, Ordering::Relaxed);
         if tenant.is_empty() {
             self.tenants.remove(id);

@@ -1,10 +1,10 @@
 //! What an agent says of itself, as one text.
 
-use std::sync::Arc;
+use std::vec::IntoIter;
 
 use soorma_core::AgentRecord;
 
-use crate::view::row::Row;
+use crate::meaning::Candidate;
 
 /// How many bytes of it count: what it says first, and about as much as models read.
 const MOST_BYTES: usize = 8 * 1_024;
@@ -31,28 +31,27 @@ pub(super) fn of(record: &AgentRecord) -> String {
     text
 }
 
-/// Texts that are turned into vectors together, and the rows of each.
+/// Texts that are turned into vectors together, and the agents of each.
 #[derive(Debug, Default)]
 pub(super) struct Batch<'a> {
     pub(super) texts: Vec<String>,
-    pub(super) rows: Vec<Vec<&'a Arc<Row>>>,
+    pub(super) of: Vec<Vec<&'a mut Candidate>>,
 }
 
 impl<'a> Batch<'a> {
-    /// Takes rows with so many texts off the beginning. Instances of one agent say the same, and stand beside each other.
-    pub(super) fn take(rows: &mut &[&'a Arc<Row>], size: usize) -> Self {
+    /// Takes agents with so many texts off the beginning. Instances of one agent say the same, and stand beside each other.
+    pub(super) fn take(left: &mut IntoIter<&'a mut Candidate>, size: usize) -> Self {
         let mut batch = Self::default();
-        while let [row, left @ ..] = *rows {
-            let text = of(row.record());
-            match batch.rows.last_mut() {
-                Some(same) if batch.texts.last() == Some(&text) => same.push(*row),
+        while let Some(next) = left.as_slice().first() {
+            let text = of(next.row.record());
+            match batch.of.last_mut() {
+                Some(same) if batch.texts.last() == Some(&text) => same.extend(left.next()),
                 _ if batch.texts.len() == size => break,
                 _ => {
                     batch.texts.push(text);
-                    batch.rows.push(vec![*row]);
+                    batch.of.push(left.next().into_iter().collect());
                 }
             }
-            *rows = left;
         }
         batch
     }
@@ -60,10 +59,16 @@ impl<'a> Batch<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use soorma_core::{Capability, EventRef, Name, TenantId, Timestamp};
     use soorma_ports::Standing;
 
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::view::row::{Moment, Row};
 
     fn record(named: &str, description: &str, capabilities: &[(&str, &str)]) -> AgentRecord {
         let name = |text: &str| Name::new(text).expect("a name");
@@ -106,15 +111,16 @@ mod tests {
 
     #[test]
     fn a_batch_has_so_many_texts_and_each_of_those_beside_each_other_once() {
-        let row = |named: &str| {
+        let candidate = |named: &str| {
             let now = Timestamp::default();
-            Arc::new(Row::new(TenantId::default(), record(named, "", &[]), Standing::READY, now, now))
+            let row = Row::new(TenantId::default(), record(named, "", &[]), Standing::READY, now, now);
+            let agent = row.registered(Moment { wall: now, steady: Instant::now(), lease: Duration::ZERO });
+            Candidate { row: Arc::new(row), agent, vector: None }
         };
-        let rows: Vec<_> = ["a:1", "a:2", "b", "c", "c", "c", "d"].map(row).into();
-        let rows: Vec<_> = rows.iter().collect();
-        let mut left = rows.as_slice();
+        let mut candidates = ["a:1", "a:2", "b", "c", "c", "c", "d"].map(candidate);
+        let mut left = candidates.iter_mut().collect::<Vec<_>>().into_iter();
         let shape = |batch: &Batch<'_>| {
-            let counts = batch.rows.iter().map(Vec::len);
+            let counts = batch.of.iter().map(Vec::len);
             batch.texts.iter().cloned().zip(counts).collect::<Vec<_>>()
         };
         let of = |expected: &[(&str, usize)]| {

@@ -6,22 +6,36 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// How many KiB of vectors all tenants of a node keep: a million of 256 numbers, or 170,000 of 1,536.
-const MOST_KIB: usize = 1_024 * 1_024;
-
-/// The room for vectors.
+/// The room for the vectors of all tenants of a node.
 #[derive(Debug)]
 pub(super) struct Room(Arc<Semaphore>);
 
+/// Room for some vectors of one size, taken before they are made: nobody is asked for what cannot be kept.
+#[derive(Debug)]
+pub(super) struct Taken {
+    room: OwnedSemaphorePermit,
+    /// What each of them takes.
+    kib: usize,
+}
+
 impl Room {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_KIB)))
+    pub(super) fn new(kib: usize) -> Self {
+        Self(Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Keeps a vector as long as somebody has it; `None` where there is no room.
-    pub(super) fn keep(&self, numbers: Vec<f32>) -> Option<Vector> {
-        let kib = u32::try_from(size_of_val(numbers.as_slice()).div_ceil(1_024)).ok()?;
-        let room = Arc::clone(&self.0).try_acquire_many_owned(kib).ok()?;
+    /// Takes room for so many vectors; `None` where there is not as much.
+    pub(super) fn take(&self, count: usize, dimensions: usize) -> Option<Taken> {
+        let kib = (dimensions * size_of::<f32>()).div_ceil(1_024);
+        let all = u32::try_from(kib.checked_mul(count)?).ok()?;
+        let room = Arc::clone(&self.0).try_acquire_many_owned(all).ok()?;
+        Some(Taken { room, kib })
+    }
+}
+
+impl Taken {
+    /// Keeps one of the vectors as long as somebody has it; `None` when all were kept.
+    pub(super) fn keep(&mut self, numbers: Vec<f32>) -> Option<Vector> {
+        let room = self.room.split(self.kib)?;
         Some(Vector { numbers: numbers.into(), _room: room })
     }
 }
@@ -70,27 +84,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_room_for_so_many_vectors_and_again_when_one_is_dropped() {
-        let room = Room(Arc::new(Semaphore::new(3)));
-        let kept = room.keep(vec![0.0; 257]).expect("two KiB");
-        let _small = room.keep(vec![0.0]).expect("one, however small");
-        assert!(room.keep(vec![0.0]).is_none());
+    fn there_is_room_for_so_many_vectors_and_again_when_they_are_dropped() {
+        let room = Room::new(5);
+        let mut two = room.take(2, 257).expect("two KiB each");
+        let mut small = room.take(1, 1).expect("one, however small");
+        assert!(room.take(1, 1).is_none());
+        let kept = [two.keep(vec![0.0; 257]), two.keep(vec![0.0; 257]), small.keep(vec![0.0])];
+        assert!(kept.iter().all(Option::is_some));
+        assert!(two.keep(vec![0.0; 257]).is_none(), "no more than was taken");
+        drop((two, small));
+        assert!(room.take(1, 1).is_none(), "they are kept");
         drop(kept);
-        assert!(room.keep(vec![0.0; 512]).is_some());
+        drop(room.take(1, 1_280).expect("all of it, and what is not used is given back"));
+        assert!(room.take(5, 256).is_some());
+        assert!(Room::new(usize::MAX).take(usize::MAX, 16_000).is_none(), "more than can be counted");
     }
 
     #[test]
     fn a_cosine_is_never_beyond_1_and_zero_has_one_sign() {
-        let room = Room::new();
-        let cosine = |one: &[f32], other: &[f32]| room.keep(one.to_vec()).expect("room").cosine(other);
+        let room = Room::new(1);
         for (one, other, expected) in [
             (&[1.000_001_f32, 0.0][..], &[1.0_f32, 0.0][..], 1.0_f32),
             (&[-1.000_001, 0.0], &[1.0, 0.0], -1.0),
             (&[-0.0, 0.0], &[1.0, -0.0], 0.0),
             (&[0.6, 0.8], &[0.8, 0.6], 0.96),
         ] {
-            let cosine = cosine(one, other);
-            assert!((cosine - expected).abs() < 1e-6, "{one:?} {other:?}: {cosine}");
+            let vector = room.take(1, 2).and_then(|mut taken| taken.keep(one.to_vec())).expect("room");
+            let cosine = vector.cosine(other);
+            assert!((cosine - expected).abs() < 1e-6 && cosine.abs() <= 1.0, "{one:?} {other:?}: {cosine}");
             assert!(cosine != 0.0 || cosine.is_sign_positive());
         }
     }

@@ -1,7 +1,7 @@
 //! An agent in the view: what it said does not change, how it is does.
 
 use std::hash::{Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use soorma_core::{AgentRecord, AgentStatus, TenantId, Timestamp};
@@ -25,8 +25,6 @@ pub(crate) struct Row {
     pub(crate) said: Arc<Said>,
     /// Tells names apart without looking at them, which lie elsewhere in memory.
     pub(crate) name_hash: u64,
-    /// What it said as a vector, once somebody has asked for that.
-    pub(crate) vector: OnceLock<Arc<Vector>>,
     life: Mutex<Life>,
 }
 
@@ -43,12 +41,20 @@ pub(crate) struct Life {
     pub(crate) announced: bool,
     /// Whether it stands in the view no more.
     pub(crate) gone: bool,
+    /// What it said as a vector, once somebody has asked for that.
+    pub(crate) vector: Option<Arc<Vector>>,
 }
 
 impl Life {
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
         let here = || self.heard_here.is_some_and(|at| now.steady.duration_since(at) < now.lease);
         self.heard_at.plus(now.lease) <= now.wall && !here()
+    }
+
+    /// It stands in the view no more. The wheel has it until its turn comes; what is large goes at once.
+    pub(crate) fn leave(&mut self) {
+        self.gone = true;
+        self.vector = None;
     }
 }
 
@@ -68,12 +74,12 @@ impl Row {
             due: None,
             announced: false,
             gone: false,
+            vector: None,
         };
         let mut hasher = std::hash::DefaultHasher::new();
         record.name.hash(&mut hasher);
         let name_hash = hasher.finish();
-        let said = Arc::new(Said::new(record));
-        Self { tenant, said, name_hash, vector: OnceLock::new(), life: Mutex::new(life) }
+        Self { tenant, said: Arc::new(Said::new(record)), name_hash, life: Mutex::new(life) }
     }
 
     pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
@@ -82,6 +88,14 @@ impl Row {
 
     pub(crate) fn record(&self) -> &AgentRecord {
         &self.said.record
+    }
+
+    /// Keeps what it said as a vector, as long as it stands in the view.
+    pub(crate) fn keep(&self, vector: &Arc<Vector>) {
+        let mut life = self.life();
+        if !life.gone {
+            life.vector = Some(Arc::clone(vector));
+        }
     }
 
     pub(crate) fn registered(&self, now: Moment) -> Registered {

@@ -30,7 +30,7 @@ impl Kept for Registered {
 
 impl Kept for Candidate {
     fn of(row: &Arc<Row>, agent: Registered) -> Self {
-        Self { row: Arc::clone(row), agent }
+        Self { row: Arc::clone(row), agent, vector: None }
     }
 
     fn agent(&self) -> &Registered {

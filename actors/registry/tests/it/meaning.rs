@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::future::join_all;
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use soorma_core::{AgentKind, AgentRecord, ErrorCode, RankedBy, TenantId};
-use soorma_ports::{AgentQuery, Directory, Embedder as _, EmbedderError, Ranking, Standing};
+use soorma_ports::{AgentQuery, Directory, Embedder, EmbedderError, Generation, Ranking, Standing};
 use soorma_registry::Config;
 use soorma_testkit::{EmbedderFault, ScriptedEmbedder, name, tenant};
 use tokio::time::Instant;
@@ -272,6 +273,69 @@ async fn a_slow_embedder_is_waited_for_so_long_and_the_next_question_makes_the_r
     assert_eq!((ranking.by, ranking.agents.len()), (RankedBy::Meaning, 96));
     let sizes: Vec<_> = embedder.calls().iter().map(Vec::len).collect();
     assert_eq!(sizes, [1, 32, 32, 32, 1, 32]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_room_for_more_vectors_words_decide_and_none_are_asked_for() {
+    let (world, embedder) = (World::new(), ScriptedEmbedder::new("scripted/8"));
+    let config = Config { embedder: Some(embedder.clone() as _), max_vector_kib: 2, ..Config::default() };
+    let node = world.node(config).await;
+    for id in ["a", "b"] {
+        node.register(plain(id, "does")).await;
+    }
+    assert_eq!(rank(&node, &all(), "q").await.by, RankedBy::Meaning);
+    node.register(plain("c", "does")).await;
+    let calls = embedder.calls().len();
+    assert_eq!(rank(&node, &all(), "q").await.by, RankedBy::Words);
+    assert_eq!(embedder.calls().len(), calls + 1, "the question alone");
+    // Those that have one need no room, and who leaves makes some.
+    let known = AgentQuery { name: Some("a".into()), ..all() };
+    assert_eq!(rank(&node, &known, "q").await.by, RankedBy::Meaning);
+    node.registry.deregister(&one(), &name("b")).await.expect("removed");
+    assert_eq!(rank(&node, &all(), "q").await.by, RankedBy::Meaning);
+}
+
+/// Takes so many texts a call, and notes how many came.
+#[derive(Debug)]
+struct Sizes {
+    inner: Arc<ScriptedEmbedder>,
+    most: usize,
+    came: std::sync::Mutex<Vec<usize>>,
+}
+
+#[async_trait]
+impl Embedder for Sizes {
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedderError> {
+        self.came.lock().expect("whole").push(texts.len());
+        Ok(vec![self.generation().nothing(); texts.len()])
+    }
+
+    fn generation(&self) -> &Generation {
+        self.inner.generation()
+    }
+
+    fn max_batch(&self) -> usize {
+        self.most
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_grow_as_far_as_a_call_takes_them() {
+    for (most, sizes) in [
+        (256, &[1, 32, 64, 128, 6][..]),
+        (100, &[1, 32, 64, 100, 34]),
+        (32, &[1, 32, 32, 32, 32, 32, 32, 32, 6]),
+        (115, &[1, 32, 64, 115, 19]),
+    ] {
+        let embedder =
+            Arc::new(Sizes { inner: ScriptedEmbedder::new("scripted/8"), most, came: Default::default() });
+        let config = Config { embedder: Some(embedder.clone() as _), announce: false, ..Config::default() };
+        let world = World::new();
+        let node = world.node(config).await;
+        join_all((0..230).map(|n| node.register(plain(&format!("a{n}"), "does")))).await;
+        assert_eq!(rank(&node, &all(), "q").await.agents.len(), 230);
+        assert_eq!(*embedder.came.lock().expect("whole"), sizes);
+    }
 }
 
 #[tokio::test(start_paused = true)]
