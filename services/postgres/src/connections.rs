@@ -14,11 +14,23 @@ use crate::PostgresError;
 use crate::error::{code, code_of, is_lost, said};
 
 /// Where the server is, and as whom we come.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Place {
     options: PgConnectOptions,
     /// How long may pass until there is a connection.
     within: Duration,
+}
+
+impl std::fmt::Debug for Place {
+    /// Without the password, which the options would show.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place")
+            .field("server", &self.server())
+            .field("user", &self.user())
+            .field("database", &self.database())
+            .field("within", &self.within)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Place {
@@ -151,11 +163,20 @@ impl Connections {
         &self.prepare
     }
 
-    /// Connects, ready for work.
+    /// Connects, ready for work. Whoever refuses us now has let us in when we began: it is away until that is mended, and nothing of what
+    /// we were asked to do is at fault.
     pub(crate) async fn connect(&self) -> Result<PgConnection, PostgresError> {
-        let mut connection = self.place.connect().await?;
-        connection.execute(AssertSqlSafe(self.prepare.as_str())).await?;
-        Ok(connection)
+        let ready = async {
+            let mut connection = self.place.connect().await?;
+            connection.execute(AssertSqlSafe(self.prepare.as_str())).await?;
+            Ok(connection)
+        };
+        ready.await.map_err(|error: PostgresError| match error {
+            PostgresError::Unavailable(_) => error,
+            PostgresError::Invalid(said) | PostgresError::Full(said) | PostgresError::Corrupt(said) => {
+                PostgresError::Unavailable(said)
+            }
+        })
     }
 
     fn transaction(&self, connection: PgConnection, permit: OwnedSemaphorePermit) -> Transaction {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use soorma_ports::RegistryStore as _;
 use soorma_postgres::{Postgres, PostgresConfig, PostgresError};
 use soorma_testkit::servers::{PostgresDatabase, PostgresServer};
 
@@ -109,5 +110,20 @@ async fn walls_that_were_taken_down_are_noticed_at_the_door() {
         database.execute(&format!("ALTER TABLE soorma.registry_events {taken} ROW LEVEL SECURITY"));
         let error = Postgres::open(config(database.url())).await.unwrap_err();
         assert!(matches!(&error, PostgresError::Corrupt(said) if said.contains("row security")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_stands_on_the_database_does_not_show_the_password() {
+    let database = PostgresDatabase::fresh();
+    let config = PostgresConfig {
+        owner_url: Some(database.url().into()),
+        ..config(&database.url_of("postgres", Some("hunter2")))
+    };
+    let postgres = Postgres::open(config).await.unwrap();
+    let store = postgres.registry();
+    store.check().await.unwrap();
+    for shown in [format!("{postgres:?}"), format!("{store:?}")] {
+        assert!(shown.contains("postgres") && !shown.contains("hunter2"), "{shown}");
     }
 }
