@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use soorma_ports::RegistryStoreError;
+use soorma_ports::{ReadFrom, RegistryStoreError};
 use soorma_supervise::{Failure, TaskCx};
 
 use crate::outage::Outage;
@@ -34,58 +34,64 @@ pub(crate) async fn run(shared: Arc<Shared>, cx: TaskCx) -> Result<(), Failure> 
 }
 
 async fn follow(shared: &Shared, outage: &Outage) -> Result<Infallible, RegistryStoreError> {
-    let mut at = match shared.seen() {
-        Some(at) => at,
+    let mut from = match shared.seen() {
+        Some(at) => ReadFrom::from(at),
         None => read_all(shared).await?,
     };
     loop {
-        match shared.store.changes(at, PAGE).await {
+        if shared.has_gone_back() {
+            tracing::warn!("the registry's store has gone back; it is read anew");
+            from = read_all(shared).await?;
+        }
+        match shared.store.changes(from, PAGE).await {
             Ok(page) => {
                 outage.over();
+                from = page.next();
                 let view = shared.view_so_far();
                 for change in page.changes {
                     if let Some(row) = view.apply(change) {
                         shared.watch_lease(&row);
                     }
                 }
-                at = at.max(page.upto);
-                shared.seen_upto(at);
+                shared.seen_upto(from.after);
                 if page.more {
+                    tokio::task::yield_now().await;
                     continue;
                 }
             }
             Err(RegistryStoreError::Gone(revision)) => {
-                tracing::warn!(revision, "the registry is read anew: what changed meanwhile was forgotten");
-                at = read_all(shared).await?;
+                tracing::warn!(revision, "the registry is read anew: what changed meanwhile is not known any more");
+                from = read_all(shared).await?;
                 continue;
             }
             Err(error) => return Err(error),
         }
         tokio::select! {
-            changed = shared.store.changed(at) => changed?,
+            changed = shared.store.changed(from.after) => changed?,
             () = shared.written.notified() => {}
         }
     }
 }
 
 /// Reads all that there is into a new view, beside the one that is read from, and puts it in its place. Returns up to where it goes.
-async fn read_all(shared: &Shared) -> Result<u64, RegistryStoreError> {
+async fn read_all(shared: &Shared) -> Result<ReadFrom, RegistryStoreError> {
     let view = Arc::new(View::default());
-    let mut at = 0;
+    let mut from = ReadFrom::default();
     loop {
-        let page = shared.store.changes(at, PAGE).await?;
+        let page = shared.store.changes(from, PAGE).await?;
+        from = page.next();
         for change in page.changes {
             // Leases are looked at when all is there.
             let _row = view.apply(change);
         }
-        at = at.max(page.upto);
         if !page.more {
             break;
         }
+        tokio::task::yield_now().await;
     }
     view.remember(&shared.view_so_far());
     shared.replace_view(view);
     shared.watch_all_leases();
-    shared.seen_upto(at);
-    Ok(at)
+    shared.read_upto(from.after);
+    Ok(from)
 }

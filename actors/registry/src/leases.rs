@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::announcement::{self, Fate};
 use crate::shared::Shared;
 use crate::view::row::Row;
+use crate::writer::within;
 
 /// How many agents are forgotten at once: what others write has room beside them.
 const AT_ONCE: usize = 256;
@@ -72,7 +73,7 @@ async fn sweep(shared: &Shared, bus: &dyn Bus) {
     }
     forget(shared, to_forget).await;
     if let Some(before) = earlier(now.wall, TOLD_FOR)
-        && let Err(error) = shared.store.forget(before).await
+        && let Err(error) = within(shared.store.forget(before)).await
     {
         tracing::debug!(%error, "cannot forget who was removed; later again");
     }

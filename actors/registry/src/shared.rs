@@ -1,5 +1,6 @@
 //! What outlives a crash of the registry's children: the view, how far it goes, and the queue of writes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -37,6 +38,14 @@ pub(crate) struct Job {
 pub(crate) type Outcome = Result<Written, Refused>;
 
 #[derive(Debug)]
+/// Up to where a view goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    revision: u64,
+    /// How often all was read: revisions of a store that went back are others than those of before.
+    times: u64,
+}
+
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn RegistryStore>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -46,8 +55,10 @@ pub(crate) struct Shared {
     /// Has the follower look at once.
     pub(crate) written: Notify,
     view: RwLock<Arc<View>>,
-    /// Up to which revision the view goes; `None` before all was read once.
-    seen: watch::Sender<Option<u64>>,
+    /// Up to where the view goes; `None` before all was read once.
+    seen: watch::Sender<Option<Seen>>,
+    /// A write has shown that the store went back.
+    went_back: AtomicBool,
     wheel: Mutex<Wheel<Arc<Row>>>,
     queue: mpsc::Sender<Job>,
     room: Arc<Semaphore>,
@@ -74,6 +85,7 @@ impl Shared {
             queue,
             room: Arc::new(Semaphore::new(usize::try_from(MOST_KIB).unwrap_or(usize::MAX))),
             admission: Arc::new(Semaphore::new(1)),
+            went_back: AtomicBool::new(false),
             config,
         };
         (Arc::new(shared), waiting)
@@ -104,7 +116,22 @@ impl Shared {
 
     /// Says up to which revision the view goes.
     pub(crate) fn seen_upto(&self, revision: u64) {
-        self.seen.send_replace(Some(revision));
+        self.seen.send_modify(|seen| {
+            *seen = Some(Seen { revision, times: seen.map_or(0, |seen| seen.times) });
+        });
+    }
+
+    /// Says up to which revision a view goes that was read anew.
+    pub(crate) fn read_upto(&self, revision: u64) {
+        self.seen.send_modify(|seen| {
+            *seen = Some(Seen { revision, times: seen.map_or(0, |seen| seen.times) + 1 });
+        });
+        self.went_back.store(false, Ordering::Release);
+    }
+
+    /// Whether a write has shown since all was read that the store went back.
+    pub(crate) fn has_gone_back(&self) -> bool {
+        self.went_back.load(Ordering::Acquire)
     }
 
     pub(crate) fn seen(&self) -> Option<u64> {
@@ -137,6 +164,9 @@ impl Shared {
             let message = "too much waits to be written to the registry; try again in a moment";
             Error::new(ErrorCode::Overloaded, message).retry_after(COME_BACK)
         };
+        let before = *self.seen.borrow();
+        // A sign of life that is no news has a revision of before.
+        let is_change = !matches!(what, RegistryAct::Hear { .. });
         let room = Arc::clone(&self.room).try_acquire_many_owned(weight(&what).min(MOST_KIB));
         let (reply, answer) = oneshot::channel();
         let write = RegistryWrite { tenant: tenant.clone(), at: self.clock.now(), what };
@@ -153,9 +183,23 @@ impl Shared {
         };
         if let Ok(written) = outcome {
             let mut seen = self.seen.subscribe();
-            let is_seen = seen.wait_for(|seen| seen.is_some_and(|seen| seen >= written.revision));
+            let is_seen = seen.wait_for(|seen| {
+                seen.is_some_and(|seen| seen.revision >= written.revision && seen.times >= times)
+            });
             if timeout_at(deadline, is_seen).await.is_err() {
                 let message = "it was written, but cannot be read back yet; try again in a moment";
+            let mut times = 0;
+            if let Some(before) = before
+                && is_change
+                && written.revision <= before.revision
+            {
+                // It was written after that was seen. Only in a store that went back can it stand before it.
+                times = before.times + 1;
+                if self.seen.borrow().is_some_and(|seen| seen.times < times) {
+                    self.went_back.store(true, Ordering::Release);
+                    self.written.notify_one();
+                }
+            }
                 return Err(Error::new(ErrorCode::Timeout, message).retry_after(AWAY));
             }
         }

@@ -41,7 +41,8 @@ pub(crate) async fn run(
                 }
             }
             match within(shared.store.check()).await {
-                Ok(()) => shared.outage.over(),
+                // A store that is full is there: it hears and removes.
+                Ok(()) | Err(RegistryStoreError::Full(_)) => shared.outage.over(),
                 Err(error) => try_at = Instant::now() + shared.outage.failed(&error),
             }
             continue;
@@ -147,7 +148,8 @@ async fn write(shared: &Shared, writes: Vec<RegistryWrite>) -> Result<Vec<Outcom
     Err(RegistryStoreError::Unavailable(format!("it answered {} of {count} writes", outcomes.len())))
 }
 
-async fn within<T>(
+/// Gives up what takes too long.
+pub(crate) async fn within<T>(
     work: impl Future<Output = Result<T, RegistryStoreError>>,
 ) -> Result<T, RegistryStoreError> {
     timeout(WITHIN, work).await.unwrap_or_else(|_| {

@@ -30,7 +30,7 @@ use soorma_core::{
 ///    finds anything of another.
 /// 9. **Revisions.** What a write changed has a revision, greater than that of every write that was answered before it was sent.
 ///    Who has seen the changes up to a revision has seen all that is at or below it, whatever other processes write at the same time: none appears there later.
-/// 10. **Changes** after a revision are each row's state as it is now, once, in the order of revisions, about as many as asked for: a page may
+/// 10. **Changes** after a revision are each row's state as it is now, once, in the order of revisions, at most as many as asked for: a page may
 ///     have fewer, even none, and more after it; it says up to which revision it goes. After 0 it is all that there is, without what was
 ///     removed.
 /// 11. **What is not news is not repeated.** Where only a sign of life came after the revision that is asked for, the change is
@@ -39,9 +39,13 @@ use soorma_core::{
 /// 12. **Waiting.** [`changed`](Self::changed) returns soon (within a second) after something was written past a revision, by this process or another; it
 ///     may return for nothing. Dropping it loses nothing.
 /// 13. **Forgotten.** That an agent was removed is told until [`forget`](Self::forget) passes it. A revision other than 0 that lies before something
-///     forgotten is [`RegistryStoreError::Gone`]: who follows begins anew from 0. The first page after 0 goes past all that is forgotten, however
-///     many rows that takes, so that who pages on is not sent back.
+///     forgotten is [`RegistryStoreError::Gone`]: who follows begins anew from 0. What was removed before he began he was never told of; so
+///     who gives back where he [began](ReadFrom::began) is not sent back for that, however small his pages are.
 /// 14. **Kept as said.** What is read back equals what was written: texts, the order and the digits of schemas.
+/// 15. **What cannot be read**, since it is damaged or was written by a newer version, is left out, and the store's log says so. It holds up
+///     nothing else: pages go past it. Put again, it is whole.
+/// 16. **Gone back.** A store that has gone back, to a copy of before, has not got to where one may have been: a revision past its last is
+///     [`RegistryStoreError::Gone`], too, and who waits there is woken.
 #[async_trait]
 pub trait RegistryStore: Send + Sync + std::fmt::Debug + 'static {
     /// Carries out writes, in one transaction; an answer for each, in order (clauses 1 to 9).
@@ -50,10 +54,10 @@ pub trait RegistryStore: Send + Sync + std::fmt::Debug + 'static {
         writes: Vec<RegistryWrite>,
     ) -> Result<Vec<Result<Written, Refused>>, RegistryStoreError>;
 
-    /// Returns what changed after a revision (clauses 9 to 11, 13).
-    async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError>;
+    /// Returns what changed after a revision (clauses 9 to 11, 13, 15, 16).
+    async fn changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError>;
 
-    /// Waits until something may have been written after a revision (clause 12).
+    /// Waits until something may have been written after a revision (clauses 12, 16).
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError>;
 
     /// Forgets that agents were removed before a time; returns how many (clause 13).
@@ -141,6 +145,33 @@ pub enum Refused {
     Conflict,
 }
 
+/// From where changes are read: 0 is the beginning, and [`RegistryPage::next`] what comes then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadFrom {
+    /// After which revision.
+    pub after: u64,
+    /// The store's last revision when he who reads began at 0; 0 where that is not known.
+    pub began: u64,
+}
+
+impl ReadFrom {
+    /// Returns where one began who asks now, of a store with this last revision that has forgotten removals up to another.
+    ///
+    /// # Errors
+    /// [`RegistryStoreError::Gone`], where he cannot go on (clauses 13, 16).
+    pub fn admit(self, last: u64, forgotten: u64) -> Result<u64, RegistryStoreError> {
+        let began = if self.after == 0 { last } else { self.began };
+        let known = began.max(self.after);
+        if known < forgotten || known > last { Err(RegistryStoreError::Gone(self.after)) } else { Ok(began) }
+    }
+}
+
+impl From<u64> for ReadFrom {
+    fn from(after: u64) -> Self {
+        Self { after, began: 0 }
+    }
+}
+
 /// Some of the changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegistryPage {
@@ -150,6 +181,15 @@ pub struct RegistryPage {
     pub upto: u64,
     /// Whether there are more at this moment.
     pub more: bool,
+    /// Where he who reads began, to be given back.
+    pub began: u64,
+}
+
+impl RegistryPage {
+    /// Returns from where to read on.
+    pub const fn next(&self) -> ReadFrom {
+        ReadFrom { after: self.upto, began: self.began }
+    }
 }
 
 /// One row, as it is now.
@@ -200,7 +240,7 @@ pub enum RegistryRow {
 /// Why the store did not do as it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryStoreError {
-    /// What happened after this revision was forgotten in part: begin anew from 0.
+    /// What happened after this revision was forgotten in part, or it is none of the store's: begin anew from 0.
     #[error("changes after revision {0} are not all known any more")]
     Gone(u64),
     /// The request cannot be carried out as it is.

@@ -5,8 +5,10 @@ mod state;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use soorma_core::Timestamp;
-use soorma_ports::{Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written};
+use soorma_core::{Name, TenantId, Timestamp};
+use soorma_ports::{
+    ReadFrom, Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written,
+};
 use tokio::sync::watch;
 
 use state::State;
@@ -36,6 +38,11 @@ impl MemoryRegistry {
         Arc::new(Self { data: self.data.clone() })
     }
 
+    /// Has what an agent said become unreadable, as damage does it to what is on a disk.
+    pub fn damage(&self, tenant: &TenantId, agent: &Name) {
+        self.state().damage(tenant, agent);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.data.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,14 +62,14 @@ impl RegistryStore for MemoryRegistry {
         Ok(answers)
     }
 
-    async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
-        self.state().changes(after, limit)
+    async fn changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+        self.state().changes(from, limit)
     }
 
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError> {
         let mut written = self.data.written.subscribe();
         let ended = |_| RegistryStoreError::Unavailable("it was closed".into());
-        written.wait_for(|written| *written > after).await.map(|_| ()).map_err(ended)
+        written.wait_for(|written| *written != after).await.map(|_| ()).map_err(ended)
     }
 
     async fn forget(&self, removed_before: Timestamp) -> Result<u64, RegistryStoreError> {

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use soorma_core::Timestamp;
-use soorma_ports::{Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written};
+use soorma_ports::{
+    ReadFrom, Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written,
+};
 use sqlx::postgres::PgConnection;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -39,7 +41,7 @@ pub struct PostgresRegistry {
     within: Duration,
     /// On which changes are announced: named after the schema, as another is another matter.
     channel: String,
-    /// The last revision that this process knows of.
+    /// The last revision that this process knows of. It goes back where the tables did.
     latest: Arc<watch::Sender<u64>>,
     listen: Listen,
 }
@@ -92,29 +94,37 @@ impl PostgresRegistry {
         Ok(answers)
     }
 
-    async fn read_revision(&self) -> Result<u64, PostgresError> {
+    /// Looks up to which revision the tables go.
+    async fn look(&self) -> Result<(), PostgresError> {
+        let before = *self.latest.borrow();
         let mut transaction = self.connections.begin("BEGIN READ ONLY").await?;
         let revision: i64 =
             sqlx::query_scalar("SELECT revision FROM registry_revision").fetch_one(&mut *transaction).await?;
         transaction.commit().await?;
-        Ok(unsigned(revision))
+        looked(&self.latest, before, unsigned(revision));
+        Ok(())
     }
 
-    async fn read_changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+    async fn read_changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+        let before = *self.latest.borrow();
         let mut transaction = self.connections.begin(READ_ALL).await?;
         let (revision, forgotten): (i64, i64) =
             sqlx::query_as("SELECT revision, forgotten FROM registry_revision")
                 .fetch_one(&mut *transaction)
                 .await
                 .map_err(PostgresError::from)?;
-        if after > 0 && after < unsigned(forgotten) {
-            transaction.commit().await?;
-            return Err(RegistryStoreError::Gone(after));
-        }
-        let asked = changes::Asked { after, limit, revision: unsigned(revision), forgotten };
+        let revision = unsigned(revision);
+        looked(&self.latest, before, revision);
+        let began = match from.admit(revision, unsigned(forgotten)) {
+            Ok(began) => began,
+            Err(gone) => {
+                transaction.commit().await?;
+                return Err(gone);
+            }
+        };
+        let asked = changes::Asked { after: from.after, began, limit, revision };
         let page = changes::read(&mut transaction, &asked).await?;
         transaction.commit().await?;
-        seen(&self.latest, unsigned(revision));
         Ok(page)
     }
 
@@ -187,29 +197,30 @@ impl RegistryStore for PostgresRegistry {
         Ok(self.in_time(self.carry_out(writes)).await?)
     }
 
-    async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
-        self.in_time(async { Ok(self.read_changes(after, limit).await) }).await?
+    async fn changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+        self.in_time(async { Ok(self.read_changes(from, limit).await) }).await?
     }
 
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError> {
         let mut latest = self.latest.subscribe();
         loop {
-            if *latest.borrow_and_update() > after {
+            // Less, too: the tables have gone back, or this process has not looked yet.
+            if *latest.borrow_and_update() != after {
                 return Ok(());
             }
             let began = Instant::now();
             // The sender is ours, so it is there.
             let lost = tokio::select! {
                 biased;
-                _ = latest.wait_for(|latest| *latest > after) => None,
+                _ = latest.wait_for(|latest| *latest != after) => None,
                 lost = self.listen.listen() => Some(lost),
             };
             if let Some(lost) = lost {
                 tracing::debug!(%lost, "nobody listens for changes of the registry");
                 // Without one that listens, the table is looked at. Says at once when the server is away.
-                seen(&self.latest, self.in_time(self.read_revision()).await?);
+                self.in_time(self.look()).await?;
                 let look_at = began + LOOK_EVERY;
-                drop(tokio::time::timeout_at(look_at, latest.wait_for(|latest| *latest > after)).await);
+                drop(tokio::time::timeout_at(look_at, latest.wait_for(|latest| *latest != after)).await);
             }
         }
     }
@@ -258,6 +269,17 @@ fn seen(latest: &watch::Sender<u64>, revision: u64) {
         *latest = revision.max(*latest);
         is_news
     });
+}
+
+/// The tables go up to a revision. Before they were looked at, they went up to another: what is less now than it was has gone back, to a
+/// copy of before.
+fn looked(latest: &watch::Sender<u64>, before: u64, revision: u64) {
+    if revision < before {
+        tracing::warn!(before, revision, "the registry's tables have gone back; they are read anew");
+        latest.send_replace(revision);
+    } else {
+        seen(latest, revision);
+    }
 }
 
 /// Revisions are never negative.

@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use soorma_core::Timestamp;
-use soorma_ports::{Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written};
+use soorma_ports::{
+    ReadFrom, Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written,
+};
 use tokio::sync::watch;
 
 use crate::error::{closed, registry_error};
@@ -59,15 +61,15 @@ impl RegistryStore for SqliteRegistry {
         self.writer.ask(kind, move |tx| Ok(write::write(tx, &drafts)?)).await.map_err(registry_error)
     }
 
-    async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
-        let page = self.readers.read(move |connection| Ok(changes::page(connection, after, limit)?)).await;
-        page.map_err(registry_error)?.ok_or(RegistryStoreError::Gone(after))
+    async fn changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+        let page = self.readers.read(move |connection| Ok(changes::page(connection, from, limit)?)).await;
+        page.map_err(registry_error)?
     }
 
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError> {
         let mut written = self.written.clone();
         // The writer holds the other end: without it nothing new is ever seen.
-        written.wait_for(|written| *written > after).await.map_err(|_| registry_error(closed()))?;
+        written.wait_for(|written| *written != after).await.map_err(|_| registry_error(closed()))?;
         Ok(())
     }
 

@@ -149,3 +149,42 @@ async fn a_follower_that_the_store_lets_down_goes_on_where_it_was() {
     assert_eq!(other.ids(&all()), node.ids(&all()));
     assert_eq!(other.ids(&all()).len(), 10);
 }
+
+/// A copy of before was put in its place, or a standby that had not got all: its revisions begin at less than was seen.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_went_back_is_read_anew_and_what_is_written_to_it_can_be_read() {
+    let world = World::new();
+    let node = world.node(Config::default()).await;
+    for n in 0..20 {
+        node.register(agent(&format!("a{n:02}"), "worker", "web")).await;
+    }
+    settle().await;
+    world.store.go_back();
+    // All at once, and more than was seen: where the store ends tells nothing.
+    let puts = (0..30).map(|n| node.put(agent(&format!("b{n:02}"), "worker", "web")));
+    for outcome in futures_util::future::join_all(puts).await {
+        assert_eq!(outcome, Ok(true));
+    }
+    let expected: Vec<_> = (0..30).map(|n| format!("b{n:02}")).collect();
+    assert_eq!(node.ids(&all()), expected, "who was answered can read it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_only_reads_notices_that_the_store_went_back() {
+    let world = World::new();
+    let (node, other) = (world.node(Config::default()).await, world.node(Config::default()).await);
+    for n in 0..20 {
+        node.register(agent(&format!("a{n:02}"), "worker", "web")).await;
+    }
+    settle().await;
+    world.store.go_back();
+    assert!(node.register(agent("b", "worker", "web")).await);
+    assert_eq!(node.ids(&all()), ["b"]);
+    // Who waited for changes of what is gone asks again when its connection is lost.
+    world.store.away(true);
+    other.root.kill("registry/directory");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.store.away(false);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(other.ids(&all()), ["b"]);
+}

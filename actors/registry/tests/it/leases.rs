@@ -82,7 +82,7 @@ async fn an_agent_that_nobody_hears_for_long_is_forgotten() {
         assert_eq!(nodes[0].hear("heard").await, Ok(true));
     }
     assert_eq!(world.store.all().await.changes.len(), 1);
-    assert_eq!(world.store.changes(1, 1).await, Err(RegistryStoreError::Gone(1)));
+    assert_eq!(world.store.changes(1.into(), 1).await, Err(RegistryStoreError::Gone(1)));
     assert!(nodes[0].register(agent("gone", "worker", "web")).await, "it is made anew");
 }
 
@@ -148,4 +148,14 @@ async fn a_clock_that_is_set_back_ends_no_lease() {
     assert_eq!(node.status("a").as_deref(), Some("ready"), "it was heard three leases ahead of that clock");
     tokio::time::sleep(LEASE * 3).await;
     assert_eq!(node.status("a").as_deref(), Some("expired"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_forgets_nobody_holds_up_no_announcement() {
+    let world = World::new();
+    let node = world.node(Config::default()).await;
+    node.register(agent("a", "worker", "web")).await;
+    world.store.hold(true);
+    tokio::time::sleep(LEASE + 2 * SWEEP).await;
+    assert!(world.said().await.iter().any(|(kind, _)| kind == "agent.expired"));
 }

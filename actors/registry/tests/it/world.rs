@@ -13,7 +13,7 @@ use soorma_core::{
     PayloadSchema, Position, SchemaVersion, TenantId, Timestamp, Topic, TreeNode,
 };
 use soorma_ports::{
-    AgentQuery, Directory, Entry, EventLog, Reach, Refused, Registered, RegistryPage, RegistryStore,
+    AgentQuery, Directory, Entry, EventLog, Reach, ReadFrom, Refused, Registered, RegistryPage, RegistryStore,
     RegistryStoreError, RegistryWrite, Standing, Written,
 };
 use soorma_registry::{Config, Registry};
@@ -27,11 +27,11 @@ pub(crate) const SWEEP: Duration = Duration::from_secs(60);
 /// A store that can be away, slow or forgetful.
 #[derive(Debug)]
 pub(crate) struct Store {
-    inner: Arc<MemoryRegistry>,
+    inner: Mutex<Arc<MemoryRegistry>>,
     away: AtomicBool,
     /// Why the next writes of a call with more than one, or with what grows, fail.
     refuses: Mutex<Option<(Refuses, RegistryStoreError)>>,
-    /// Writes wait until this is true.
+    /// Writes, and what is to be forgotten, wait until this is true.
     open: watch::Sender<bool>,
     /// Who asks for changes is not answered; writes are.
     mute: watch::Sender<bool>,
@@ -54,7 +54,7 @@ pub(crate) enum Refuses {
 impl Store {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            inner: MemoryRegistry::new(),
+            inner: Mutex::new(MemoryRegistry::new()),
             away: AtomicBool::new(false),
             refuses: Mutex::new(None),
             open: watch::Sender::new(true),
@@ -66,6 +66,15 @@ impl Store {
     }
 
     pub(crate) fn away(&self, away: bool) {
+    fn inner(&self) -> Arc<MemoryRegistry> {
+        Arc::clone(&self.inner.lock().expect("whole"))
+    }
+
+    /// Puts a copy of before in its place: an empty one.
+    pub(crate) fn go_back(&self) {
+        *self.inner.lock().expect("whole") = MemoryRegistry::new();
+    }
+
         self.away.store(away, Ordering::SeqCst);
     }
 
@@ -98,7 +107,7 @@ impl Store {
 
     /// Reads all that there is, past whatever is planned.
     pub(crate) async fn all(&self) -> RegistryPage {
-        self.inner.changes(0, usize::MAX).await.expect("it is there")
+        self.inner().changes(0.into(), usize::MAX).await.expect("it is there")
     }
 }
 
@@ -123,35 +132,40 @@ impl RegistryStore for Store {
         let refuses = self.refuses.lock().expect("whole").clone();
         match refuses {
             Some((what, error)) if writes.iter().any(|write| is_refused(what, write)) => Err(error),
-            _ => self.inner.write(writes).await,
+            _ => self.inner().write(writes).await,
         }
     }
 
-    async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+    async fn changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
         self.mute.subscribe().wait_for(|mute| !*mute).await.expect("the sender is ours");
         self.is_there()?;
-        if after > 0 && self.forgot.swap(false, Ordering::SeqCst) {
-            return Err(RegistryStoreError::Gone(after));
+        if from.after > 0 && self.forgot.swap(false, Ordering::SeqCst) {
+            return Err(RegistryStoreError::Gone(from.after));
         }
         // Small pages, so that there are several.
-        self.inner.changes(after, limit.min(7)).await
+        self.inner().changes(from, limit.min(7)).await
     }
 
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError> {
         self.is_there()?;
         let late = *self.late.lock().expect("whole");
-        self.inner.changed(after).await?;
+        self.inner().changed(after).await?;
         tokio::time::sleep(late).await;
         Ok(())
     }
 
     async fn forget(&self, removed_before: Timestamp) -> Result<u64, RegistryStoreError> {
         self.is_there()?;
-        self.inner.forget(removed_before).await
+        self.open.subscribe().wait_for(|open| *open).await.expect("the sender is ours");
+        self.inner().forget(removed_before).await
     }
 
     async fn check(&self) -> Result<(), RegistryStoreError> {
-        self.is_there()
+        self.is_there()?;
+        match &*self.refuses.lock().expect("whole") {
+            Some((Refuses::Growing, error)) => Err(error.clone()),
+            _ => Ok(()),
+        }
     }
 }
 

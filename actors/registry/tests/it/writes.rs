@@ -368,3 +368,18 @@ async fn tenants_do_not_meet() {
     let event = registry.event(&one(), &name("x")).expect("answers").expect("there");
     assert_eq!(event.topic, Topic::BusinessFacts);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_full_when_it_comes_back_hears_at_once() {
+    let world = World::new();
+    let node = world.node(Config::default()).await;
+    node.register(agent("a", "worker", "web")).await;
+    world.store.away(true);
+    assert_eq!(node.hear("a").await.expect_err("it is away").code, ErrorCode::Unavailable);
+    world.store.refuse(Some((Refuses::Growing, RegistryStoreError::Full("disk".into()))));
+    world.store.away(false);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(node.hear("a").await, Ok(true));
+    let refused = node.put(agent("b", "worker", "web")).await.expect_err("no room");
+    assert!(refused.message.contains("room"), "{refused}");
+}

@@ -30,6 +30,9 @@ pub trait RegistryStoreHarness: Sized {
 
     /// Ends the process that has the store, and opens the same data in a new one.
     async fn reopen(self) -> Self;
+
+    /// Has what this agent of `acme` said become unreadable where it is kept, as damage does it or a newer version.
+    async fn damage(&self, agent: &str);
 }
 
 contract!($ registry_store_contract = registry_store::RegistryStoreHarness [
@@ -89,8 +92,9 @@ contract!($ registry_store_contract = registry_store::RegistryStoreHarness [
         an_agent_that_was_put_again_is_told_whole,
         only_a_sign_of_life_is_told_without_the_record,
         who_pages_gets_the_record_of_an_agent_that_was_heard_since,
-        at_the_end_and_beyond_there_is_nothing,
+        at_the_end_there_is_nothing,
         asked_for_none_a_page_goes_nowhere,
+        what_cannot_be_read_is_left_out_and_holds_up_nothing,
     }
     waiting::{
         who_waits_is_woken_by_a_write,
@@ -107,6 +111,8 @@ contract!($ registry_store_contract = registry_store::RegistryStoreHarness [
         an_agent_that_was_put_again_is_not_forgotten,
         what_was_forgotten_stays_so_after_reopening,
         who_begins_anew_by_small_pages_gets_to_the_end,
+        who_pages_is_sent_back_when_something_was_forgotten_since_he_began,
+        who_stands_past_the_last_revision_begins_anew,
     }
     kept::{
         texts_come_back_as_they_were,

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use soorma_core::{AgentRecord, EventDefinition, Name, PayloadSchema, SchemaVersion, TenantId, Timestamp};
 use soorma_ports::{
-    Refused, RegistryAct, RegistryChange, RegistryPage, RegistryRow, RegistryStoreError, RegistryWrite,
+    ReadFrom, Refused, RegistryAct, RegistryChange, RegistryPage, RegistryRow, RegistryStoreError, RegistryWrite,
     Standing, Written,
 };
 
@@ -35,6 +35,8 @@ struct Agent {
     /// The revision at which its record was said.
     said: u64,
     revision: u64,
+    /// Whether its record cannot be read.
+    is_damaged: bool,
 }
 
 #[derive(Debug)]
@@ -98,7 +100,8 @@ impl State {
             self.order.remove(&before.said);
             self.order.remove(&before.revision);
         }
-        let agent = Agent { record, standing, registered_at, heard_at: at, said: revision, revision };
+        let (said, is_damaged) = (revision, false);
+        let agent = Agent { record, standing, registered_at, heard_at: at, said, revision, is_damaged };
         self.agents.insert(key, agent);
         Written { revision, made: before.is_none() }
     }
@@ -180,24 +183,27 @@ impl State {
         count
     }
 
-    pub(super) fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
-        if after > 0 && after < self.forgotten {
-            return Err(RegistryStoreError::Gone(after));
+    pub(super) fn damage(&mut self, tenant: &TenantId, agent: &Name) {
+        if let Some(agent) = self.agents.get_mut(&(tenant.clone(), agent.clone())) {
+            agent.is_damaged = true;
         }
-        // Who begins gets past all that was forgotten by one page: from before it nobody can go on.
-        let at_least = if after == 0 && limit > 0 { self.forgotten } else { after };
-        let mut page = RegistryPage { changes: Vec::new(), upto: at_least, more: false };
+    }
+
+    pub(super) fn changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+        let began = from.admit(self.revision, self.forgotten)?;
+        let after = from.after;
+        let mut page = RegistryPage { changes: Vec::new(), upto: after, more: false, began };
         for (read, (revision, place)) in
             self.order.range((Bound::Excluded(after), Bound::Unbounded)).enumerate()
         {
-            if read >= limit && *revision > at_least {
+            if read >= limit {
                 page.more = true;
                 return Ok(page);
             }
-            page.upto = at_least.max(*revision);
+            page.upto = *revision;
             page.changes.extend(self.change(*revision, place, after));
         }
-        page.upto = after.max(self.revision);
+        page.upto = self.revision;
         Ok(page)
     }
 
@@ -205,7 +211,10 @@ impl State {
     fn change(&self, revision: u64, place: &Place, after: u64) -> Option<RegistryChange> {
         let (tenant, row) = match place {
             Place::Said(key) => {
-                let Agent { record, standing, registered_at, heard_at, .. } = self.agents.get(key)?;
+                let Agent { record, standing, registered_at, heard_at, is_damaged, .. } = self.agents.get(key)?;
+                if *is_damaged {
+                    return None;
+                }
                 let (agent, standing) = (Box::new(record.clone()), standing.clone());
                 let (registered_at, heard_at) = (*registered_at, *heard_at);
                 (&key.0, RegistryRow::Agent { agent, standing, registered_at, heard_at })

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use soorma_core::Timestamp;
 use soorma_ports::{
-    Refused, RegistryAct, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written,
+    ReadFrom, Refused, RegistryAct, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written,
 };
 use soorma_testkit::MemoryRegistry;
 use soorma_testkit::contract::registry_store::RegistryStoreHarness;
+use soorma_testkit::{name, tenant};
 
 struct Memory(Arc<MemoryRegistry>);
 
@@ -26,6 +27,10 @@ impl RegistryStoreHarness for Memory {
 
     async fn reopen(self) -> Self {
         Self(self.0.second())
+    }
+
+    async fn damage(&self, agent: &str) {
+        self.0.damage(&tenant("acme"), &name(agent));
     }
 }
 
@@ -65,8 +70,8 @@ impl RegistryStore for Forgetful {
         self.0.write(writes).await
     }
 
-    async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
-        self.0.changes(after, limit).await
+    async fn changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+        self.0.changes(from, limit).await
     }
 
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError> {
@@ -97,5 +102,9 @@ impl RegistryStoreHarness for Forgetful {
 
     async fn reopen(self) -> Self {
         self
+    }
+
+    async fn damage(&self, agent: &str) {
+        self.0.damage(&tenant("acme"), &name(agent));
     }
 }

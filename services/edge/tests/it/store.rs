@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use soorma_core::Timestamp;
-use soorma_ports::{Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written};
+use soorma_ports::{
+    ReadFrom, Refused, RegistryPage, RegistryStore, RegistryStoreError, RegistryWrite, Written,
+};
 use soorma_testkit::MemoryRegistry;
 
 #[derive(Debug)]
@@ -41,9 +43,9 @@ impl RegistryStore for Store {
         self.memory.write(writes).await
     }
 
-    async fn changes(&self, after: u64, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
+    async fn changes(&self, from: ReadFrom, limit: usize) -> Result<RegistryPage, RegistryStoreError> {
         self.there()?;
-        self.memory.changes(after, limit).await
+        self.memory.changes(from, limit).await
     }
 
     async fn changed(&self, after: u64) -> Result<(), RegistryStoreError> {

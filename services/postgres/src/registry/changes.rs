@@ -3,7 +3,8 @@
 use serde::de::DeserializeOwned;
 use soorma_core::{EventDefinition, Name, TenantId, Timestamp};
 use soorma_ports::{RegistryChange, RegistryPage, RegistryRow, Standing};
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{FromRow as _, Row as _};
 
 use super::unsigned;
 use crate::PostgresError;
@@ -12,13 +13,13 @@ use crate::PostgresError;
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) after: u64,
+    pub(super) began: u64,
     pub(super) limit: usize,
     pub(super) revision: u64,
-    pub(super) forgotten: i64,
 }
 
-/// Revision, tenant, kind, name, what is said, topic, status, reason, when registered, when heard.
-type Row = (
+/// Place, tenant, kind, name, what is said, topic, status, reason, when registered, when heard.
+type Told = (
     i64,
     String,
     i16,
@@ -49,41 +50,58 @@ const TOLD: &str = "SELECT * FROM ( \
      FROM registry_schemas WHERE revision > $1 ORDER BY revision LIMIT $2) \
     ) AS told ORDER BY place LIMIT $2";
 
-/// How many places there are up to one, of what stands.
-const PLACES: &str = "SELECT (SELECT count(*) FROM registry_agents WHERE removed_at IS NULL AND said <= $1) \
-    + (SELECT count(*) FROM registry_events WHERE revision <= $1) \
-    + (SELECT count(*) FROM registry_schemas WHERE revision <= $1)";
-
 /// Reads a page.
 pub(super) async fn read(
     transaction: &mut PgConnection,
     asked: &Asked,
 ) -> Result<RegistryPage, PostgresError> {
     let after = i64::try_from(asked.after).unwrap_or(i64::MAX);
-    let mut limit = asked.limit;
-    let mut at_least = asked.after;
-    if after == 0 && limit > 0 && asked.forgotten > 0 {
-        // Who begins gets past all that was forgotten by one page: from before it nobody can go on.
-        let places: i64 =
-            sqlx::query_scalar(PLACES).bind(asked.forgotten).fetch_one(&mut *transaction).await?;
-        limit = limit.max(usize::try_from(places).unwrap_or_default());
-        at_least = unsigned(asked.forgotten);
-    }
-    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let mut rows: Vec<Row> = sqlx::query_as(TOLD).bind(after).bind(one_more).fetch_all(transaction).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let changes = rows.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;
-    let upto = match changes.last() {
-        Some(last) if more => last.revision.max(at_least),
+    let one_more = i64::try_from(asked.limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut rows = sqlx::query(TOLD).bind(after).bind(one_more).fetch_all(transaction).await?;
+    let more = rows.len() > asked.limit;
+    rows.truncate(asked.limit);
+    let upto = match rows.last() {
+        Some(last) if more => unsigned(last.try_get(0)?),
         None if more => asked.after,
-        _ => asked.after.max(asked.revision),
+        _ => asked.revision,
     };
-    Ok(RegistryPage { changes, upto, more })
+    let (mut changes, mut damaged) = (Vec::with_capacity(rows.len()), Damaged::default());
+    for row in &rows {
+        match change(row) {
+            Ok(change) => changes.push(change),
+            // Left out, since all that comes after it would be held up.
+            Err(error) => damaged.note(error),
+        }
+    }
+    damaged.report();
+    Ok(RegistryPage { changes, upto, more, began: asked.began })
 }
 
-fn change(row: Row) -> Result<RegistryChange, PostgresError> {
-    let (place, tenant, kind, name, said, topic, status, reason, registered_at, heard_at) = row;
+/// The rows of a page that cannot be read.
+#[derive(Default)]
+struct Damaged {
+    count: u64,
+    first: Option<PostgresError>,
+}
+
+impl Damaged {
+    fn note(&mut self, error: PostgresError) {
+        self.count += 1;
+        self.first.get_or_insert(error);
+    }
+
+    fn report(self) {
+        if let Some(error) = self.first {
+            tracing::error!(
+                %error, count = self.count,
+                "rows of the registry cannot be read and are left out; put again they are whole"
+            );
+        }
+    }
+}
+
+fn change(row: &PgRow) -> Result<RegistryChange, PostgresError> {
+    let (place, tenant, kind, name, said, topic, status, reason, registered_at, heard_at) = Told::from_row(row)?;
     let broken = |what: String| {
         PostgresError::Corrupt(format!("'{name}' of tenant '{tenant}' (revision {place}) {what}"))
     };

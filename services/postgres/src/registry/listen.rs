@@ -96,9 +96,10 @@ async fn listen(
     listener.listen(channel).await?;
     loop {
         // What was written before it listened was not told.
+        let before = *latest.borrow();
         let look = sqlx::query_scalar::<_, i64>("SELECT revision FROM registry_revision");
         let looked = timeout(2 * LOOK_EVERY, look.fetch_one(&mut listener)).await.map_err(late)??;
-        super::seen(latest, super::unsigned(looked));
+        super::looked(latest, before, super::unsigned(looked));
         let until = Instant::now() + LOOK_EVERY;
         // Until nothing is told for that long; while this stands still, what is told waits to be read.
         while let Ok(told) = timeout_at(until, listener.try_recv()).await {

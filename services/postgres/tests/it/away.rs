@@ -17,13 +17,14 @@ async fn while_the_server_is_away_calls_fail_fast_and_when_it_is_back_they_do_no
     let store = open(&database).await;
     store.write(vec![put("acme", "a")]).await.unwrap();
     for round in 0..3 {
+        let upto = store.changes(0.into(), 10).await.unwrap().upto;
         server.kill();
         let began = Instant::now();
         for _ in 0..20 {
             let answers = [
                 store.write(vec![put("acme", "b")]).await.map(|_| ()),
-                store.changes(0, 10).await.map(|_| ()),
-                store.changed(u64::MAX / 4).await,
+                store.changes(0.into(), 10).await.map(|_| ()),
+                store.changed(upto).await,
                 store.check().await,
             ];
             for answer in answers {
@@ -104,4 +105,42 @@ async fn a_server_that_takes_no_writes_is_not_taken_for_one_that_does() {
         assert!(said.contains("standby"), "{said}");
     }
     assert_eq!(agents(&store).await, 0, "what is there can be read");
+}
+
+/// It let us in when we began. So it is no fault of what is written, and nobody is to try each write for itself.
+#[tokio::test]
+async fn a_server_that_refuses_us_at_work_is_away() {
+    // Roles are those of all databases of a server.
+    let server = PostgresServer::start(&[]);
+    let database = PostgresDatabase::on(&server.url());
+    let name = database.name();
+    database.execute("CREATE ROLE app LOGIN");
+    let config = PostgresConfig { owner_url: Some(database.url().into()), ..config(&database.url_of("app", None)) };
+    let store = Postgres::open(config).await.unwrap().registry();
+    let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'app'";
+    for (refuses, lets_in) in [
+        ("ALTER ROLE app NOLOGIN".to_owned(), "ALTER ROLE app LOGIN".to_owned()),
+        (
+            format!("REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"),
+            format!("GRANT CONNECT ON DATABASE {name} TO PUBLIC"),
+        ),
+        ("REVOKE soorma_node FROM app".to_owned(), "GRANT soorma_node TO app".to_owned()),
+        (format!("ALTER DATABASE {name} RENAME TO gone"), format!("ALTER DATABASE gone RENAME TO {name}")),
+    ] {
+        store.write(vec![put("acme", "a")]).await.unwrap();
+        let first = PostgresDatabase::on(&server.url());
+        first.execute(ended);
+        first.execute(&refuses);
+        first.execute(ended);
+        let answers = [
+            store.write(vec![put("acme", "b"), put("acme", "c")]).await.map(|_| ()),
+            store.changes(0.into(), 10).await.map(|_| ()),
+            store.check().await,
+        ];
+        for answer in answers {
+            assert!(matches!(answer, Err(RegistryStoreError::Unavailable(_))), "{refuses}: {answer:?}");
+        }
+        first.execute(&lets_in);
+        assert_eq!(agents(&store).await, 1);
+    }
 }

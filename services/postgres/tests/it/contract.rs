@@ -34,6 +34,10 @@ impl RegistryStoreHarness for World {
         let store = Arc::new(open(&database).await);
         Self { database, store }
     }
+
+    async fn damage(&self, agent: &str) {
+        self.database.execute(&format!("UPDATE soorma.registry_agents SET record = '{{\"id\":' WHERE id = '{agent}'"));
+    }
 }
 
 soorma_testkit::registry_store_contract!(

@@ -49,7 +49,7 @@ async fn what_was_answered_is_there_whole_when_the_server_was_killed() {
         restarts.send_replace(kill);
     }
     writers.shutdown().await;
-    let page = store.changes(0, usize::MAX).await.unwrap();
+    let page = store.changes(0.into(), usize::MAX).await.unwrap();
     let ids = page.changes.iter().filter_map(|change| match &change.row {
         RegistryRow::Agent { agent, .. } => Some(agent.id.to_string()),
         _ => None,

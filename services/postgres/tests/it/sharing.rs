@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use soorma_ports::RegistryStore;
+use soorma_ports::{RegistryStore, RegistryStoreError};
 use soorma_postgres::PostgresRegistry;
 use soorma_testkit::servers::PostgresDatabase;
 use tokio::time::{Instant, timeout};
 
-use super::world::{agents, open, put, world};
+use super::world::{agents, define, open, put, schema, world};
 
 const SOON: Duration = Duration::from_secs(1);
 
@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(1);
 async fn sees(store: &PostgresRegistry, count: usize) -> Duration {
     let began = Instant::now();
     loop {
-        let page = store.changes(0, usize::MAX).await.unwrap();
+        let page = store.changes(0.into(), usize::MAX).await.unwrap();
         if page.changes.len() >= count {
             return began.elapsed();
         }
@@ -43,7 +43,7 @@ async fn two_stores_see_each_others_changes_within_a_second() {
 async fn what_was_not_announced_is_seen_within_a_second() {
     let (database, store) = world().await;
     store.write(vec![put("acme", "a")]).await.unwrap();
-    let upto = store.changes(0, 10).await.unwrap().upto;
+    let upto = store.changes(0.into(), 10).await.unwrap().upto;
     let waits = async {
         let began = Instant::now();
         store.changed(upto).await.unwrap();
@@ -71,7 +71,7 @@ async fn who_listens_goes_on_when_its_connections_are_ended() {
         let waits = async {
             // Who waits may be told that its connection was lost, and asks again.
             loop {
-                let Ok(page) = other.changes(0, 10).await else { continue };
+                let Ok(page) = other.changes(0.into(), 10).await else { continue };
                 if page.changes.len() > nth {
                     break;
                 }
@@ -103,7 +103,7 @@ async fn who_listens(database: &PostgresDatabase) -> String {
 async fn a_wait_that_is_dropped_costs_no_connection() {
     let (database, store) = world().await;
     store.write(vec![put("acme", "a")]).await.unwrap();
-    let upto = store.changes(0, 10).await.unwrap().upto;
+    let upto = store.changes(0.into(), 10).await.unwrap().upto;
     let connections = "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity \
                        WHERE datname = current_database() AND pid <> pg_backend_pid()";
     // Dropped while the connection is made, too.
@@ -139,4 +139,51 @@ async fn all_who_wait_in_one_process_listen_on_one_connection() {
     let woken = timeout(SOON, waiting.join_all()).await.expect("within a second");
     assert!(woken.iter().all(Result::is_ok));
     assert_eq!(agents(&*store).await, 1);
+}
+
+/// A copy of before was put in its place, or a standby that had not got all.
+#[tokio::test]
+async fn tables_that_went_back_wake_who_waits_and_are_read_anew() {
+    let (database, store) = world().await;
+    store.write((0..20).map(|nth| put("acme", &format!("a{nth}"))).collect()).await.unwrap();
+    let upto = store.changes(0.into(), 100).await.unwrap().upto;
+    let goes_back = async {
+        who_listens(&database).await;
+        database.execute(
+            "DELETE FROM soorma.registry_agents WHERE revision > 5; UPDATE soorma.registry_revision SET revision = 5",
+        );
+    };
+    let (woken, ()) = tokio::join!(timeout(2 * SOON, store.changed(upto)), goes_back);
+    woken.expect("soon").unwrap();
+    assert_eq!(store.changes(upto.into(), 10).await, Err(RegistryStoreError::Gone(upto)));
+    let page = store.changes(0.into(), 100).await.unwrap();
+    assert_eq!((page.changes.len(), page.upto), (5, 5));
+    // Nothing is new, so who waits is left waiting.
+    timeout(SOON, store.changed(5)).await.unwrap_err();
+    let (woken, written) = tokio::join!(timeout(SOON, store.changed(5)), store.write(vec![put("acme", "b")]));
+    assert_eq!(written.unwrap()[0].unwrap().revision, 6);
+    woken.expect("within a second").unwrap();
+}
+
+/// A newer version writes what an older one does not know while both stand on the tables.
+#[tokio::test]
+async fn a_row_of_another_version_stops_nobody() {
+    let (database, store) = world().await;
+    for (nth, unknown) in [
+        "UPDATE soorma.registry_agents SET status = 'dreaming' WHERE id = 'a'",
+        "UPDATE soorma.registry_agents SET record = record || '}' WHERE id = 'a'",
+        "UPDATE soorma.registry_events SET topic = 'dreams' WHERE name = 'e'",
+        "UPDATE soorma.registry_schemas SET schema = '{}' WHERE name = 's'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let of = format!("tenant-{nth}");
+        let writes = vec![put(&of, "a"), define(&of, "e"), schema(&of, "s"), put(&of, "z")];
+        store.write(writes).await.unwrap();
+        let before = agents(&store).await;
+        database.execute(&format!("{unknown} AND tenant = '{of}'"));
+        let page = store.changes(0.into(), usize::MAX).await.unwrap();
+        assert_eq!((page.changes.len(), page.more), (before - 1, false), "{unknown}");
+    }
 }

@@ -36,7 +36,7 @@ async fn fill(store: &dyn RegistryStore) -> Result<(), String> {
 /// What the walls let through and what not; the first that is otherwise.
 async fn walls(database: &PostgresDatabase, store: &dyn RegistryStore) -> Result<(), String> {
     fill(store).await?;
-    let told = store.changes(0, 100).await.map_err(|error| error.to_string())?.changes.len();
+    let told = store.changes(0.into(), 100).await.map_err(|error| error.to_string())?.changes.len();
     check("told of all tenants", told, 8)?;
     for (table, each) in TABLES.into_iter().zip([2, 1, 1]) {
         let count = |says: &str| as_role(database, says, &format!("SELECT count(*) FROM {table}"));

@@ -78,5 +78,5 @@ pub(super) fn schema(whose: &str, called: &str) -> RegistryWrite {
 
 /// How many agents a store tells of.
 pub(super) async fn agents(store: &dyn RegistryStore) -> usize {
-    store.changes(0, usize::MAX).await.unwrap().changes.len()
+    store.changes(0.into(), usize::MAX).await.unwrap().changes.len()
 }

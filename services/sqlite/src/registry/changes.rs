@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
 use soorma_core::{AgentRecord, EventDefinition, Name, PayloadSchema, TenantId, Timestamp};
-use soorma_ports::{RegistryChange, RegistryPage, RegistryRow, Standing};
+use soorma_ports::{ReadFrom, RegistryChange, RegistryPage, RegistryRow, RegistryStoreError, Standing};
 
 use crate::numbers::{signed, topic, unsigned};
 
@@ -30,43 +30,43 @@ const CHANGES: &str = "
 /// Why a row cannot be told of.
 type Damage = Box<dyn std::error::Error>;
 
-/// Returns a page, or nothing when something after the revision was forgotten.
+/// Returns a page, or why who asks cannot go on from where he is.
 pub(super) fn page(
     connection: &Connection,
-    after: u64,
+    from: ReadFrom,
     limit: usize,
-) -> rusqlite::Result<Option<RegistryPage>> {
+) -> rusqlite::Result<Result<RegistryPage, RegistryStoreError>> {
     let (last, forgotten) = connection
         .prepare_cached("SELECT revision, forgotten FROM registry")?
         .query_row([], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))))?;
-    if after > 0 && after < forgotten {
-        return Ok(None);
-    }
-    // Who begins gets past all that was forgotten by one page: from before it nobody can go on.
-    let at_least = if after == 0 && limit > 0 { forgotten } else { after };
-    let mut page = RegistryPage { changes: Vec::new(), upto: at_least, more: false };
+    let began = match from.admit(last, forgotten) {
+        Ok(began) => began,
+        Err(gone) => return Ok(Err(gone)),
+    };
+    let after = from.after;
+    let mut page = RegistryPage { changes: Vec::new(), upto: after, more: false, began };
     let mut damaged = Damaged::default();
     let mut select = connection.prepare_cached(CHANGES)?;
     let mut rows = select.query([signed(after)])?;
     let mut read = 0;
     while let Some(row) = rows.next()? {
         let revision = unsigned(row.get(0)?);
-        if read >= limit && revision > at_least {
+        if read >= limit {
             page.more = true;
             damaged.report();
-            return Ok(Some(page));
+            return Ok(Ok(page));
         }
         read += 1;
-        page.upto = revision.max(at_least);
+        page.upto = revision;
         match change(row, revision, after) {
             Ok(change) => page.changes.extend(change),
             // Left out, since all that comes after it would be held up.
             Err(error) => damaged.note(revision, error),
         }
     }
-    page.upto = after.max(last);
+    page.upto = last;
     damaged.report();
-    Ok(Some(page))
+    Ok(Ok(page))
 }
 
 /// The rows of a page that cannot be read.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use soorma_core::{AgentRecord, EventDefinition, Name, PayloadSchema, SchemaVersion, TenantId, Timestamp};
-use soorma_ports::{RegistryChange, RegistryPage, RegistryRow, RegistryStore, RegistryStoreError, Standing};
+use soorma_ports::{ReadFrom, RegistryChange, RegistryPage, RegistryRow, RegistryStore, RegistryStoreError, Standing};
 
 /// Which row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,7 @@ pub(crate) enum Row {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Follower {
     pub(crate) upto: u64,
+    began: u64,
     pub(crate) rows: BTreeMap<Key, Row>,
 }
 
@@ -61,9 +62,9 @@ impl Follower {
         store: &dyn RegistryStore,
         limit: usize,
     ) -> Result<bool, RegistryStoreError> {
-        let page = store.changes(self.upto, limit).await?;
-        // What was forgotten may have to be passed by one page (`who_begins_anew_by_small_pages_gets_to_the_end`).
-        assert!(self.upto == 0 || page.changes.len() <= limit, "{} changes", page.changes.len());
+        let from = ReadFrom { after: self.upto, began: self.began };
+        let page = store.changes(from, limit).await?;
+        assert!(page.changes.len() <= limit, "{} changes", page.changes.len());
         assert!(!page.more || page.upto > self.upto, "a page moves on until the end: {page:?}");
         let more = page.more;
         self.take(page);
@@ -84,7 +85,7 @@ impl Follower {
             };
         }
         assert!(page.upto >= last, "a page goes up to its last change at least");
-        self.upto = page.upto;
+        (self.upto, self.began) = (page.upto, page.began);
     }
 
     fn told(&self, tenant: TenantId, row: RegistryRow, begins: bool) -> (Key, Option<Row>) {

@@ -157,7 +157,7 @@ pub(super) async fn find(store: &dyn RegistryStore, id: &str) -> Option<Agent> {
 
 /// All changes after a revision, read as one page.
 pub(super) async fn changes(store: &dyn RegistryStore, after: u64) -> Vec<RegistryChange> {
-    let page = store.changes(after, ALL).await.unwrap();
+    let page = store.changes(after.into(), ALL).await.unwrap();
     assert!(!page.more, "one page holds it all");
     page.changes
 }

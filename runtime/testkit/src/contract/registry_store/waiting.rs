@@ -14,7 +14,7 @@ use super::steps::{SOON, all, define, done, handles, hear, put, remove, schema};
 async fn news(store: &dyn RegistryStore, after: u64) -> u64 {
     loop {
         store.changed(after).await.unwrap();
-        let page = store.changes(after, 10).await.unwrap();
+        let page = store.changes(after.into(), 10).await.unwrap();
         if !page.changes.is_empty() {
             return page.upto;
         }

@@ -25,6 +25,13 @@ impl RegistryStoreHarness for World {
     async fn reopen(self) -> Self {
         World::reopen(self).await
     }
+
+    async fn damage(&self, agent: &str) {
+        super::damaged::damage(
+            self,
+            &format!("UPDATE registry_agents SET document = '{{\"id\":' WHERE id = '{agent}'"),
+        );
+    }
 }
 
 soorma_testkit::registry_store_contract!(

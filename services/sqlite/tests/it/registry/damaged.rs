@@ -11,7 +11,7 @@ use crate::it::world::World;
 /// What a damaged page may leave of a text: no JSON and no UTF-8, JSON that is cut off, and JSON of something else.
 const DAMAGES: [&str; 3] = ["CAST(x'7b226964ff' AS TEXT)", "'{\"id\":\"b\",'", "'{}'"];
 
-fn damage(world: &World, sql: &str) {
+pub(super) fn damage(world: &World, sql: &str) {
     let connection = Connection::open(world.path()).unwrap();
     assert_eq!(connection.execute(sql, []).unwrap(), 1, "{sql}");
 }
@@ -44,9 +44,9 @@ async fn the_rows_around_it_are_told_in_pages_of_any_size() {
             assert_eq!(told, expected, "{damaged} by {limit}");
         }
         // Who follows goes on past it.
-        let upto = store.changes(0, 100).await.unwrap().upto;
+        let upto = store.changes(0.into(), 100).await.unwrap().upto;
         let written = done(&store, put("d", 2)).await;
-        let page = store.changes(upto, 1).await.unwrap();
+        let page = store.changes(upto.into(), 1).await.unwrap();
         assert_eq!((page.changes.len(), page.upto), (1, written.revision));
         // And it is no matter of the process.
         let world = world.reopen().await;
@@ -77,9 +77,9 @@ async fn an_agent_that_cannot_be_read_can_be_removed() {
     let world = filled().await;
     let store = world.log.registry();
     damage(&world, "UPDATE registry_agents SET document = '' WHERE id = 'b'");
-    let upto = store.changes(0, 100).await.unwrap().upto;
+    let upto = store.changes(0.into(), 100).await.unwrap().upto;
     done(&store, remove("b", 5)).await;
-    let page = store.changes(upto, 100).await.unwrap();
+    let page = store.changes(upto.into(), 100).await.unwrap();
     assert!(matches!(&page.changes[..], [change] if matches!(change.row, RegistryRow::Removed { .. })));
 }
 

@@ -100,13 +100,13 @@ async fn one_that_does_not_fit_does_not_spoil_its_neighbours() {
     let waits = store.clone();
     writes.spawn(async move {
         waits.changed(1).await.unwrap();
-        let page = waits.changes(1, 100).await.unwrap();
+        let page = waits.changes(1.into(), 100).await.unwrap();
         assert!(!page.changes.is_empty(), "what was told is there");
     });
     tokio::task::yield_now().await;
     meanwhile.execute_batch("ROLLBACK").unwrap();
     writes.join_all().await;
-    let page = store.changes(0, 100).await.unwrap();
+    let page = store.changes(0.into(), 100).await.unwrap();
     let revisions: Vec<u64> = page.changes.iter().map(|change| change.revision).collect();
     assert_eq!(revisions, (1..=33).collect::<Vec<_>>());
     let head = world.log.bounds(Topic::BusinessFacts).await.unwrap().head;

@@ -136,7 +136,7 @@ async fn check(folder: &Path, round: u64, said: &Said) {
             assert!(*heard_at == at(2) || !heard, "that {id} was heard is lost");
         }
     }
-    let before = store.changes(0, 1_000_000).await.unwrap();
+    let before = store.changes(0.into(), 1_000_000).await.unwrap();
     let written = done(&store, put("after", 1)).await;
     assert_eq!(written.revision, before.upto + 1, "revisions go on where they were");
 }

@@ -48,7 +48,7 @@ async fn closed_it_answers_that_it_is_away() {
     };
     away(waited.expect("who waits hears of it"));
     away(one(&store, put("b", 2)).await.map(|_| ()));
-    away(store.changes(0, 10).await.map(|_| ()));
+    away(store.changes(0.into(), 10).await.map(|_| ()));
     away(store.forget(at(0)).await.map(|_| ()));
     away(store.check().await);
     away(store.changed(written.revision).await);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use soorma_core::{AgentRecord, Data, EventDefinition, PayloadSchema, SchemaVersion, Timestamp, Topic};
 use soorma_ports::{
-    Refused, RegistryAct, RegistryRow, RegistryStore, RegistryStoreError, RegistryWrite, Standing, Written,
+    ReadFrom, Refused, RegistryAct, RegistryRow, RegistryStore, RegistryStoreError, RegistryWrite, Standing, Written,
 };
 use soorma_sqlite::SqliteRegistry;
 use soorma_testkit::{name, tenant};
@@ -82,9 +82,10 @@ pub(super) async fn done(store: &SqliteRegistry, write: RegistryWrite) -> Writte
 
 /// What is told to one who begins, in pages: what it is, by `agent a` and the like.
 pub(super) async fn told(store: &SqliteRegistry, limit: usize) -> BTreeMap<String, RegistryRow> {
-    let (mut told, mut after) = (BTreeMap::new(), 0);
+    let (mut told, mut from) = (BTreeMap::new(), ReadFrom::default());
     loop {
-        let page = store.changes(after, limit).await.unwrap();
+        let page = store.changes(from, limit).await.unwrap();
+        let next = page.next();
         for change in page.changes {
             match &change.row {
                 RegistryRow::Agent { agent, .. } => {
@@ -105,8 +106,8 @@ pub(super) async fn told(store: &SqliteRegistry, limit: usize) -> BTreeMap<Strin
         if !page.more {
             return told;
         }
-        assert!(page.upto > after);
-        after = page.upto;
+        assert!(page.upto > from.after);
+        from = next;
     }
 }
 
