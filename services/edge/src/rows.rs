@@ -10,8 +10,8 @@ use crate::reply::json_text;
 
 /// From how many bytes on an answer takes no more rows, so that none grows without bound; the rest is on the next page.
 const MAX_BYTES: usize = 16 * 1_024 * 1_024;
-/// What stands around the rows.
-const AROUND: usize = 1_100;
+/// About how long a row is, for the room that is made at once.
+const USUAL_ROW: usize = 512;
 
 /// A list on its way out.
 #[derive(Debug)]
@@ -21,9 +21,9 @@ struct Rows {
 }
 
 impl Rows {
-    /// Begins a list under a name, with room for so many bytes of rows.
-    fn new(name: &str, bytes: usize) -> Self {
-        let mut text = String::with_capacity(bytes.min(MAX_BYTES) + AROUND);
+    /// Begins a list under a name, with room for about so many rows.
+    fn new(name: &str, rows: usize) -> Self {
+        let mut text = String::with_capacity((rows + 1).saturating_mul(USUAL_ROW).min(MAX_BYTES));
         for part in ["{\"", name, "\":["] {
             text.push_str(part);
         }
@@ -83,11 +83,36 @@ pub(crate) fn ranked<'r, R>(
     filled(name, found, row).end(Some(("ranking", by.as_str())))
 }
 
-/// Begins a list with as many rows as there is room for.
+/// Begins a list with as many rows as there is room for. What is behind them is not even written: an answer must not take more memory than
+/// it may be long.
 fn filled<'r, R>(name: &str, found: &'r [R], row: impl Fn(&'r R) -> Cow<'r, str>) -> Rows {
-    let rows: Vec<_> = found.iter().map(row).collect();
-    let bytes = rows.iter().map(|row| row.len() + 1).sum();
-    let mut list = Rows::new(name, bytes);
-    let _shown = rows.iter().take_while(|row| list.push(row)).count();
+    let mut list = Rows::new(name, found.len());
+    for each in found {
+        if !list.push(&row(each)) {
+            break;
+        }
+    }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn no_more_rows_are_written_than_an_answer_holds_but_for_one() {
+        let found: Vec<usize> = (0..1_000).collect();
+        for (bytes, shown) in [(MAX_BYTES / 4, 3), (MAX_BYTES * 2, 1), (1_024, 1_000)] {
+            let written = Cell::new(0);
+            let list = filled("rows", &found, |_| {
+                written.set(written.get() + 1);
+                "x".repeat(bytes).into()
+            });
+            assert_eq!(list.count, shown);
+            assert!(written.get() <= shown + 1, "{} of {shown} with {bytes} bytes", written.get());
+            assert!(list.text.len() <= MAX_BYTES.max(bytes) + 64);
+        }
+    }
 }
