@@ -11,6 +11,8 @@ pub struct Description {
     pub agents: Vec<Described>,
     /// How many more there are for which there was no room.
     pub left_out: usize,
+    /// Whether there are more behind those, which were not looked at.
+    pub more: bool,
 }
 
 /// An agent in few words.
@@ -64,10 +66,13 @@ impl fmt::Display for Description {
             }
             agent.fmt(f)?;
         }
-        if self.left_out > 0 {
-            writeln!(f, "\nand {} more", self.left_out)?;
+        match (self.left_out, self.more) {
+            (0, false) => Ok(()),
+            (0, true) => writeln!(f, "\nand more"),
+            (left_out, false) => writeln!(f, "\nand {left_out} more"),
+            // How many were not looked at is not known; one at least.
+            (left_out, true) => writeln!(f, "\nand at least {} more", left_out.saturating_add(1)),
         }
-        Ok(())
     }
 }
 
@@ -175,7 +180,7 @@ mod tests {
             capabilities: vec![capability, bare],
         };
         let other = Described { name: "other".into(), kind: None, capabilities: vec![], ..agent.clone() };
-        let description = Description { agents: vec![agent, other], left_out: 3 };
+        let description = Description { agents: vec![agent, other], left_out: 3, more: false };
         assert_eq!(
             description.to_string(),
             "researcher (worker): Finds sources. - root: does all\n\
@@ -185,6 +190,11 @@ mod tests {
              - web_research\n  send research.requested\n\
              \nother: Finds sources. - root: does all\n\
              \nand 3 more\n"
+        );
+        let ends = |left_out, more| Description { agents: vec![], left_out, more }.to_string();
+        assert_eq!(
+            [ends(0, false), ends(0, true), ends(2, false), ends(2, true)],
+            ["", "\nand more\n", "\nand 2 more\n", "\nand at least 3 more\n"]
         );
     }
 }

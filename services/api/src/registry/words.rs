@@ -11,6 +11,9 @@ pub struct AgentsInWords {
     pub agents: Vec<AgentInWords>,
     /// How many more there are for which there was no room.
     pub left_out: usize,
+    /// Whether there are more behind those: the question had a limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
     /// By what they are in order, where a `query` was given: then they come best first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranking: Option<RankedBy>,

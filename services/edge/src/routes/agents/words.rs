@@ -10,10 +10,11 @@ use crate::reply::json;
 
 pub(super) fn answer(description: Description, as_json: bool, ranking: Option<RankedBy>) -> Response {
     if as_json {
-        let left_out = description.left_out;
+        let Description { left_out, more, .. } = description;
         return json(&AgentsInWords {
             agents: description.agents.into_iter().map(agent).collect(),
             left_out,
+            more,
             ranking,
         });
     }
