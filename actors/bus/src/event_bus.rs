@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use soorma_core::{Error, ErrorCode, Event, Name, TenantId, Topic};
 use soorma_ports::{
     Appended, Bus, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, EventLog, EventLogError,
-    GroupCommand, GroupKey, GroupStatus, PayloadCheck, Reach, Settle, Subscriber, Subscription,
+    GroupCommand, GroupKey, GroupStatus, Looked, PayloadCheck, Reach, Settle, Subscriber, Subscription,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::Config;
 use crate::size::json_bytes;
@@ -84,6 +84,16 @@ impl EventBus {
         }
     }
 
+    /// Takes places for so many events on their way into the log.
+    fn places(&self, count: u32) -> Result<SemaphorePermit<'_>, Error> {
+        self.places.try_acquire_many(count).map_err(|_| {
+            let most = self.config.max_in_flight;
+            let message =
+                format!("{most} events are on their way into the log already; try again in a moment");
+            Error::new(ErrorCode::Overloaded, message).retry_after(COME_BACK)
+        })
+    }
+
     fn fits(&self, event: &Event) -> Result<(), Error> {
         let (size, most) = (json_bytes(event), to_usize(self.config.max_event_bytes));
         if size <= most {
@@ -107,17 +117,18 @@ impl Bus for EventBus {
                 return Err(Error::invalid(format!("at most {most} events can be published at once")));
             }
         };
-        let Ok(_places) = self.places.try_acquire_many(count) else {
-            let message =
-                format!("{most} events are on their way into the log already; try again in a moment");
-            return Err(Error::new(ErrorCode::Overloaded, message).retry_after(COME_BACK));
-        };
+        let mut _places = self.places(count)?;
         for event in &mut events {
             event.platform_tenant_id = Some(tenant.to_string());
             self.fits(event)?;
-            if let Some(check) = self.check.get() {
-                check.check_payload(tenant, event)?;
-            }
+        }
+        if let Some(check) = self.check.get()
+            && let Some(unready) = unready(&**check, tenant, &events)?
+        {
+            // What others publish is not to wait for what this tenant has to have made ready.
+            drop(_places);
+            check.check_payloads(tenant, unready).await?;
+            _places = self.places(count)?;
         }
         Ok(self.log.append(tenant, events.into_iter().map(Arc::new).collect()).await?)
     }
@@ -189,6 +200,20 @@ impl Bus for EventBus {
     async fn check(&self) -> Result<(), Error> {
         Ok(self.log.check().await?)
     }
+}
+
+/// Looks at events one by one; returns those from the first on that cannot be looked at yet.
+fn unready<'e>(
+    check: &dyn PayloadCheck,
+    tenant: &TenantId,
+    events: &'e [Event],
+) -> Result<Option<&'e [Event]>, Error> {
+    for (nth, event) in events.iter().enumerate() {
+        if check.check_payload(tenant, event)? == Looked::NotReady {
+            return Ok(events.get(nth..));
+        }
+    }
+    Ok(None)
 }
 
 fn no_group(group: &Name) -> Error {

@@ -14,6 +14,7 @@ use soorma_ports::{
 use tokio::time::{Instant, timeout};
 
 use crate::announcement;
+use crate::compiler::{WITHIN, on_a_thread};
 use crate::describe::describe;
 use crate::limits::{check_record, check_standing, room_for};
 use crate::payloads::listed;
@@ -117,7 +118,7 @@ impl Directory for Registry {
             [("payload", &event.payload_schema), ("answer's payload", &event.response_schema)]
         {
             if let Some(schema) = schema {
-                self.admit(schema, format!("the schema of the {which} of '{}'", event.name)).await?;
+                self.admit(tenant, schema, format!("the schema of the {which} of '{}'", event.name)).await?;
             }
         }
         if let Some(known) = self.tenant(tenant)? {
@@ -163,7 +164,7 @@ impl Directory for Registry {
             let most = self.shared.config.max_schemas_per_tenant;
             room_for("schema", &schema.name, known.schema_count(), most)?;
         }
-        self.admit(&schema.schema, format!("schema '{called}'")).await?;
+        self.admit(tenant, &schema.schema, format!("schema '{called}'")).await?;
         match self.shared.write(tenant, RegistryAct::PutSchema(schema)).await? {
             Ok(_) => Ok(()),
             Err(Refused::AlreadyExists) => Err(exists()),
@@ -194,19 +195,36 @@ impl Directory for Registry {
         Ok(tenant.map(|tenant| tenant.definitions().schemas(owner, after, limit)).unwrap_or_default())
     }
 
-    fn describe(
+    fn schema_versions(
+        &self,
+        tenant: &TenantId,
+        name: &Name,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Arc<PayloadSchema>>, Error> {
+        let tenant = self.tenant(tenant)?;
+        Ok(tenant
+            .map(|tenant| tenant.definitions().versions(name.as_str(), after, limit))
+            .unwrap_or_default())
+    }
+
+    async fn describe(
         &self,
         tenant: &TenantId,
         agents: &[Registered],
         max_chars: usize,
     ) -> Result<Description, Error> {
-        let tenant = self.tenant(tenant)?.unwrap_or_default();
-        Ok(describe(&tenant, agents, max_chars))
+        let known = self.tenant(tenant)?.unwrap_or_default();
+        describe(&self.shared.compiler, (tenant, &known), agents, max_chars).await
     }
 
     fn tally(&self) -> Tally {
         let agents = u64::try_from(self.shared.view_so_far().agents()).unwrap_or(u64::MAX);
-        Tally { agents, payload_faults: self.payload_faults() }
+        Tally {
+            agents,
+            payload_faults: self.payload_faults(),
+            payloads_unchecked: self.payload_faults.unchecked(),
+        }
     }
 
     async fn check(&self) -> Result<(), Error> {
@@ -273,22 +291,15 @@ impl Registry {
     }
 }
 
-/// How long a schema waits for its turn.
-const TURN_WITHIN: Duration = Duration::from_secs(5);
-
 impl Registry {
-    /// Refuses what is no schema that payloads can be checked by. To look at a hostile one takes up to seconds, so one is looked at at a
-    /// time, on a thread that nobody else waits for.
-    async fn admit(&self, schema: &Data, called: String) -> Result<(), Error> {
-        let turn =
-            tokio::time::timeout(TURN_WITHIN, Arc::clone(&self.shared.admission).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
+    /// Refuses what is no schema that payloads can be checked by.
+    async fn admit(&self, tenant: &TenantId, schema: &Data, called: String) -> Result<(), Error> {
+        let Some(turn) = self.shared.compiler.turn(tenant, Instant::now() + WITHIN).await else {
             let busy = "other schemas are being looked at; try again in a moment";
-            return Err(Error::new(ErrorCode::Overloaded, busy).retry_after(TURN_WITHIN));
+            return Err(Error::new(ErrorCode::Overloaded, busy).retry_after(WITHIN));
         };
         let schema = schema.clone();
         let look = move || {
-            let _turn = turn;
             let value = schema
                 .parse()
                 .map_err(|error| Error::invalid(format!("{called} cannot be read: {error}")))?;
@@ -296,9 +307,7 @@ impl Registry {
                 .map(drop)
                 .map_err(|faults| Error::invalid(format!("{called} cannot be used: {}", listed(&faults))))
         };
-        let looked = tokio::task::spawn_blocking(look).await;
-        looked
-            .unwrap_or_else(|error| Err(Error::internal(format!("a schema could not be looked at: {error}"))))
+        on_a_thread(turn, look).await?
     }
 }
 

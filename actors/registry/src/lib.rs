@@ -4,6 +4,7 @@
 //! queue; who was answered reads what was written.
 
 mod announcement;
+mod compiler;
 mod config;
 mod describe;
 mod directory;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use soorma_core::{Error, Event, TenantId};
-use soorma_ports::{Bus, Clock, PayloadCheck, RegistryStore};
+use soorma_ports::{Bus, Clock, Looked, PayloadCheck, RegistryStore};
 use soorma_supervise::{Backoff, ChildSpec, Intensity, Strategy, SupervisorSpec};
 use tokio::sync::{Mutex, mpsc};
 
@@ -96,8 +97,13 @@ impl Registry {
     }
 }
 
+#[async_trait]
 impl PayloadCheck for Registry {
-    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<(), Error> {
+    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<Looked, Error> {
         self.payload_faults.check(&self.shared, tenant, event)
+    }
+
+    async fn check_payloads(&self, tenant: &TenantId, events: &[Event]) -> Result<(), Error> {
+        self.payload_faults.check_all(&self.shared, tenant, events).await
     }
 }

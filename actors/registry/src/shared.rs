@@ -9,6 +9,7 @@ use soorma_ports::{Clock, Refused, RegistryAct, RegistryStore, RegistryWrite, Wr
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
+use crate::compiler::Compiler;
 use crate::config::Config;
 use crate::outage::Outage;
 use crate::view::View;
@@ -63,7 +64,7 @@ pub(crate) struct Shared {
     queue: mpsc::Sender<Job>,
     room: Arc<Semaphore>,
     /// Whose turn it is to have a schema looked at.
-    pub(crate) admission: Arc<Semaphore>,
+    pub(crate) compiler: Compiler,
 }
 
 impl Shared {
@@ -84,7 +85,7 @@ impl Shared {
             wheel: Mutex::new(Wheel::new(usize::try_from(turns).unwrap_or(MOST_TURNS).min(MOST_TURNS))),
             queue,
             room: Arc::new(Semaphore::new(usize::try_from(MOST_KIB).unwrap_or(usize::MAX))),
-            admission: Arc::new(Semaphore::new(1)),
+            compiler: Compiler::default(),
             went_back: AtomicBool::new(false),
             config,
         };

@@ -93,9 +93,19 @@ pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
         limit: usize,
     ) -> Result<Vec<Arc<PayloadSchema>>, Error>;
 
+    /// Returns the versions of a schema in the order in which they were registered, after a version, at most `limit`.
+    fn schema_versions(
+        &self,
+        tenant: &TenantId,
+        name: &Name,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Arc<PayloadSchema>>, Error>;
+
     /// Says in few words what agents can do and how they are asked for it, for a planner; in a text of at most `max_chars` characters,
-    /// and how many agents there was no room for.
-    fn describe(
+    /// and how many agents there was no room for. `unavailable` where the schemas of the tenant are not ready within some seconds: what is ready
+    /// by then stays so.
+    async fn describe(
         &self,
         tenant: &TenantId,
         agents: &[Registered],
@@ -116,15 +126,34 @@ pub struct Tally {
     pub agents: u64,
     /// How many published events had a payload that does not fit its schema, since the node started.
     pub payload_faults: u64,
+    /// How many were published without being looked at, since their schema could not be made ready in time.
+    pub payloads_unchecked: u64,
 }
 
 /// Looks at events before they are published.
+#[async_trait]
 pub trait PayloadCheck: Send + Sync + std::fmt::Debug + 'static {
-    /// Says whether an event may be published in a tenant. Answers at once.
+    /// Says whether an event may be published in a tenant, where that can be said at once.
     ///
     /// # Errors
     /// `invalid`, with the path and the rule that its payload breaks.
-    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<(), Error>;
+    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<Looked, Error>;
+
+    /// Looks at events for which something has to be made ready first, within some seconds. Who asks holds nothing that others wait for: a
+    /// tenant with schemas that take long waits for itself.
+    ///
+    /// # Errors
+    /// As [`check_payload`](Self::check_payload); `unavailable` where what must be looked at could not be in time.
+    async fn check_payloads(&self, tenant: &TenantId, events: &[Event]) -> Result<(), Error>;
+}
+
+/// What came of looking at an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// It may be published.
+    Passed,
+    /// What it is to be checked by is not ready: ask [`check_payloads`](PayloadCheck::check_payloads).
+    NotReady,
 }
 
 /// An agent and how it is. Cheap to clone.

@@ -22,7 +22,7 @@ pub use clock::Clock;
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use description::{Described, DescribedCapability, DescribedField, Description};
 pub use directory::{
-    AgentPage, AgentQuery, Directory, PayloadCheck, Ranked, Ranking, Registered, Said, Tally,
+    AgentPage, AgentQuery, Directory, Looked, PayloadCheck, Ranked, Ranking, Registered, Said, Tally,
 };
 pub use embedder::{Embedder, EmbedderError, Generation, InvalidGeneration, unit};
 pub use entropy::{Entropy, new_event_id};

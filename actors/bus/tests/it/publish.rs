@@ -1,12 +1,14 @@
 //! Clauses 1 and 2 of the bus.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use soorma_bus::Config;
 use soorma_core::{Data, Error, ErrorCode, Event, Position, TenantId, Topic};
-use soorma_ports::{Bus, EventLog, EventLogError, PayloadCheck, Reach};
+use soorma_ports::{Bus, EventLog, EventLogError, Looked, PayloadCheck, Reach};
 use soorma_testkit::{Call, Fault, event, tenant};
+use tokio::sync::Notify;
 
 use super::world::{World, settle};
 
@@ -101,14 +103,69 @@ async fn a_log_that_fails_is_passed_on_with_a_hint_when_to_come_back() {
 #[derive(Debug)]
 struct Refuses(&'static str);
 
+#[async_trait]
 impl PayloadCheck for Refuses {
-    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<(), Error> {
+    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<Looked, Error> {
         assert_eq!(*tenant, soorma_testkit::tenant("one"), "who is asked is told whose it is");
         match event.id.as_str() == self.0 {
             true => Err(Error::invalid(format!("{} does not fit", self.0))),
+            false => Ok(Looked::Passed),
+        }
+    }
+
+    async fn check_payloads(&self, _: &TenantId, _: &[Event]) -> Result<(), Error> {
+        Err(Error::internal("it was ready"))
+    }
+}
+
+/// Is ready for all but one tenant, and for that one when it is told.
+#[derive(Debug, Default)]
+struct Slow {
+    ready: Notify,
+    seen: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl PayloadCheck for Slow {
+    fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<Looked, Error> {
+        let is_slow = tenant.as_str() == "slow" && event.id.as_str() != "quick";
+        Ok(if is_slow { Looked::NotReady } else { Looked::Passed })
+    }
+
+    async fn check_payloads(&self, _: &TenantId, events: &[Event]) -> Result<(), Error> {
+        self.ready.notified().await;
+        let ids: Vec<_> = events.iter().map(|event| event.id.to_string()).collect();
+        self.seen.lock().expect("whole").extend(ids.clone());
+        match ids.iter().any(|id| id == "bad") {
+            true => Err(Error::invalid("bad does not fit")),
             false => Ok(()),
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_schema_holds_no_place_and_what_comes_with_it_waits_too() {
+    let world = World::new(Config { max_in_flight: 3, ..Config::default() }).await;
+    let (slow, one) = (tenant("slow"), tenant("one"));
+    let check = Arc::new(Slow::default());
+    world.bus.checked_by(check.clone());
+    let three = |ids: [&str; 3]| ids.map(|id| event(id, TOPIC)).to_vec();
+    for (ids, fits) in [(["quick", "a", "b"], true), (["c", "bad", "d"], false)] {
+        let publish = world.bus.publish(&slow, three(ids));
+        let others = async {
+            settle().await;
+            let others = ids.map(|id| format!("others-{id}"));
+            let outcome = world.bus.publish(&one, three(others.each_ref().map(String::as_str))).await;
+            assert!(outcome.is_ok(), "all places are free: {outcome:?}");
+            check.ready.notify_one();
+        };
+        let (outcome, ()) = tokio::join!(publish, others);
+        assert_eq!(outcome.is_ok(), fits);
+    }
+    assert_eq!(*check.seen.lock().expect("whole"), ["a", "b", "c", "bad", "d"]);
+    let page = world.log.read(&Reach::Tenant(slow), TOPIC, Position(0), 9).await.expect("read");
+    let ids: Vec<_> = page.entries.iter().map(|entry| entry.event.id.to_string()).collect();
+    assert_eq!(ids, ["quick", "a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]

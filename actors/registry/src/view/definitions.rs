@@ -35,11 +35,12 @@ pub(crate) struct SchemaRow {
     compiled: Compiled,
 }
 
-/// A schema as it is checked by and as it is told, made when that is first needed.
+/// A schema as it is checked by and as it is told. Both are made when they are first needed, and only set here: to make them takes up to
+/// seconds, and nobody is to wait for it in a lock.
 #[derive(Debug, Default)]
 struct Compiled {
     check: OnceLock<Option<CompiledSchema>>,
-    told: OnceLock<Told>,
+    told: OnceLock<Option<Told>>,
 }
 
 /// What a planner is told of a payload.
@@ -52,47 +53,52 @@ pub(crate) struct Told {
 }
 
 impl Compiled {
-    fn check(&self, schema: &Data, name: &str) -> Option<&CompiledSchema> {
-        let compile = || {
-            let value: Result<Value, _> = schema.parse().map_err(|error| error.to_string());
-            let compiled =
-                value.and_then(|value| CompiledSchema::new(&value).map_err(|faults| format!("{faults:?}")));
-            // It was admitted when it was registered, perhaps by another version of this program.
-            compiled
-                .map_err(|error| {
-                    tracing::error!(name, error, "a schema cannot be checked by; payloads pass it")
-                })
-                .ok()
-        };
-        self.check.get_or_init(compile).as_ref()
+    /// Compiles the schema, where that is not done. Takes long.
+    fn compile(&self, schema: &Data, name: &str) {
+        if self.check.get().is_some() {
+            return;
+        }
+        let value: Result<Value, _> = schema.parse().map_err(|error| error.to_string());
+        let compiled =
+            value.and_then(|value| CompiledSchema::new(&value).map_err(|faults| format!("{faults:?}")));
+        // It was admitted when it was registered, perhaps by another version of this program.
+        let compiled = compiled.map_err(|error| {
+            tracing::error!(name, error, "a schema cannot be checked by; payloads pass it");
+        });
+        // Another may have been first, with the same.
+        let _set = self.check.set(compiled.ok());
     }
 
-    fn told(&self, schema: &Data, name: &str) -> Option<&Told> {
-        let check = self.check(schema, name)?;
-        let tell = || {
-            let Ok(value) = schema.parse::<Value>() else { return Told::default() };
-            let required = fields(&value).into_iter().filter(|field| field.required);
-            let example = example(&value);
-            let fits = check.check(&example).is_ok();
-            Told {
-                required: required
-                    .map(|field| DescribedField {
-                        name: field.name,
-                        kind: field.kind,
-                        description: field.description,
-                    })
-                    .collect(),
-                example: Data::from_value(&example)
-                    .ok()
-                    .filter(|data| fits && data.as_str().len() <= MOST_EXAMPLE),
-            }
-        };
-        Some(self.told.get_or_init(tell))
+    /// Finds out what is to be told, where that is not done. Takes long.
+    fn tell(&self, schema: &Data, name: &str) {
+        if self.told.get().is_some() {
+            return;
+        }
+        self.compile(schema, name);
+        let check = self.check.get().and_then(Option::as_ref);
+        let _set = self.told.set(check.map(|check| told(check, schema)));
     }
 }
 
-/// What the payload of an event is to follow.
-#[derive(Debug)]
+fn told(check: &CompiledSchema, schema: &Data) -> Told {
+    let Ok(value) = schema.parse::<Value>() else { return Told::default() };
+    let required = fields(&value).into_iter().filter(|field| field.required);
+    let example = example(&value);
+    let fits = check.check(&example).is_ok();
+    Told {
+        required: required
+            .map(|field| DescribedField {
+                name: field.name,
+                kind: field.kind,
+                description: field.description,
+            })
+            .collect(),
+        example: Data::from_value(&example).ok().filter(|data| fits && data.as_str().len() <= MOST_EXAMPLE),
+    }
+}
+
+/// What the payload of an event is to follow. Clones share what is made of it.
+#[derive(Debug, Clone)]
 pub(crate) enum Rule {
     /// A schema that has a name.
     Named(Arc<SchemaRow>),
@@ -101,16 +107,36 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// Returns the schema as it is checked by; `None` for one that cannot be.
-    pub(crate) fn check(&self) -> Option<&CompiledSchema> {
-        let (compiled, schema, name) = self.parts();
-        compiled.check(schema, name)
+    /// Whether the schema is [compiled](Self::compile).
+    pub(crate) fn is_compiled(&self) -> bool {
+        self.parts().0.check.get().is_some()
     }
 
-    /// Returns what a planner is told of the schema; `None` for one that cannot be checked by.
-    pub(crate) fn told(&self) -> Option<&Told> {
+    /// Compiles the schema. Takes up to seconds: for a thread that nobody else waits for.
+    pub(crate) fn compile(&self) {
         let (compiled, schema, name) = self.parts();
-        compiled.told(schema, name)
+        compiled.compile(schema, name);
+    }
+
+    /// Returns the schema as it is checked by, once it is compiled; `None` for one that cannot be.
+    pub(crate) fn check(&self) -> Option<&CompiledSchema> {
+        self.parts().0.check.get()?.as_ref()
+    }
+
+    /// Whether it is [found out](Self::tell) what a planner is told of the schema.
+    pub(crate) fn is_told(&self) -> bool {
+        self.parts().0.told.get().is_some()
+    }
+
+    /// Finds out what a planner is told of the schema. Takes up to seconds, as to compile it.
+    pub(crate) fn tell(&self) {
+        let (compiled, schema, name) = self.parts();
+        compiled.tell(schema, name);
+    }
+
+    /// Returns what a planner is told of the schema, once it is found out; `None` for one that cannot be checked by.
+    pub(crate) fn told(&self) -> Option<&Told> {
+        self.parts().0.told.get()?.as_ref()
     }
 
     fn parts(&self) -> (&Compiled, &Data, &str) {
@@ -176,19 +202,25 @@ impl Definitions {
         limit: usize,
     ) -> Vec<Arc<PayloadSchema>> {
         // Of the name that the page before ended in, those that came after its last version.
-        let rest: &[Arc<SchemaRow>] = after
-            .and_then(|(name, version)| {
-                let versions = self.schemas.get(name)?;
-                let last = versions.iter().position(|row| row.schema.version.as_str() == version)?;
-                versions.get(last + 1..)
-            })
-            .unwrap_or_default();
+        let rest = after.map(|(name, version)| self.versions_after(name, Some(version))).unwrap_or_default();
         let others = self.schemas.range::<str, _>((from(after.map(|(name, _)| name)), Bound::Unbounded));
         let rows = rest.iter().chain(others.flat_map(|(_, versions)| versions));
         let is_of = |row: &&Arc<SchemaRow>| {
             owner.is_none_or(|owner| row.schema.owner.as_ref().is_some_and(|name| name.as_str() == owner))
         };
         rows.filter(is_of).take(limit).map(|row| Arc::clone(&row.schema)).collect()
+    }
+
+    /// Returns the versions of a schema after one of them.
+    pub(crate) fn versions(&self, name: &str, after: Option<&str>, limit: usize) -> Vec<Arc<PayloadSchema>> {
+        self.versions_after(name, after).iter().take(limit).map(|row| Arc::clone(&row.schema)).collect()
+    }
+
+    fn versions_after(&self, name: &str, after: Option<&str>) -> &[Arc<SchemaRow>] {
+        let Some(versions) = self.schemas.get(name) else { return &[] };
+        let Some(after) = after else { return versions };
+        let last = versions.iter().position(|row| row.schema.version.as_str() == after);
+        last.and_then(|last| versions.get(last + 1..)).unwrap_or_default()
     }
 
     /// Returns what the payload of an event must follow, where the tenant has said so.
@@ -204,6 +236,10 @@ impl Definitions {
     }
 
     pub(crate) fn put_event(&mut self, definition: EventDefinition) {
+        if self.event(definition.name.as_str()).is_some_and(|known| **known == definition) {
+            // Agents say the same whenever they start; what was made of its schema stays.
+            return;
+        }
         let name = definition.name.as_str().into();
         let row = EventRow { definition: Arc::new(definition), compiled: Compiled::default() };
         self.events.insert(name, Arc::new(row));

@@ -36,7 +36,7 @@ async fn a_planner_reads_what_agents_can_do_and_how_they_are_asked_for_it() {
     node.registry.define_event(&one(), writes).await.expect("defined");
 
     let agents = node.registry.agents(&one(), &all()).expect("answers").agents;
-    let described = node.registry.describe(&one(), &agents, 10_000).expect("answers");
+    let described = node.registry.describe(&one(), &agents, 10_000).await.expect("answers");
     assert_eq!(
         described.to_string(),
         "researcher (worker): Does web.\n\
@@ -48,12 +48,12 @@ async fn a_planner_reads_what_agents_can_do_and_how_they_are_asked_for_it() {
          - light\n  send light.requested on action-requests; answered by light.done\n"
     );
     for max_chars in 0..described.to_string().chars().count() + 50 {
-        let cut = node.registry.describe(&one(), &agents, max_chars).expect("answers");
+        let cut = node.registry.describe(&one(), &agents, max_chars).await.expect("answers");
         assert_eq!(cut.agents.len() + cut.left_out, agents.len());
         assert_eq!(cut.agents, described.agents[..cut.agents.len()], "the first, whole");
         let chars = cut.to_string().chars().count();
         assert!(chars <= max_chars || cut.agents.is_empty(), "{chars} of at most {max_chars}");
     }
-    let elsewhere = node.registry.describe(&tenant("two"), &agents[..1], 10_000).expect("answers");
+    let elsewhere = node.registry.describe(&tenant("two"), &agents[..1], 10_000).await.expect("answers");
     assert!(!elsewhere.to_string().contains("query"), "another tenant's schemas are its own");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use soorma_core::{Data, ErrorCode, Event, Position, Topic};
-use soorma_ports::{Bus, Directory, EventLog, Reach};
+use soorma_ports::{Bus, Directory, EventLog, Looked, PayloadCheck, Reach};
 use soorma_registry::{Config, Payloads};
 use soorma_testkit::{event, name, tenant};
 
@@ -104,6 +104,23 @@ async fn who_is_only_warned_publishes_and_is_counted_and_who_is_not_looked_at_is
     }
     assert_eq!(published(&world).await, ["warn", "off"]);
     assert_eq!(node.registry.tally().payload_faults, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_defined_before_the_start_counts_from_the_first_event_on_and_is_made_ready_once() {
+    let (world, node) = checked(enforced()).await;
+    let mut order_placed = definition("order.placed", TOPIC);
+    order_placed.payload_schema = Some(Data::from_value(&needs("id")).expect("an object"));
+    node.registry.define_event(&one(), order_placed.clone()).await.expect("defined");
+    let again = world.node(enforced()).await;
+    let bad = || order("bad", None);
+    let at_once = || again.registry.check_payload(&one(), &bad());
+    assert_eq!(at_once(), Ok(Looked::NotReady), "nothing is compiled where others would wait for it");
+    assert_eq!(again.registry.check_payload(&tenant("two"), &bad()), Ok(Looked::Passed));
+    let refused = again.registry.check_payloads(&one(), &[bad()]).await.expect_err("it does not fit");
+    assert_eq!(at_once(), Err(refused));
+    again.registry.define_event(&one(), order_placed).await.expect("defined");
+    assert!(at_once().is_err(), "the same again leaves it ready");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use soorma_api::registry::{AgentItem, AgentRegistered, AgentState};
 use soorma_api::{Problem, media};
 use soorma_core::{AgentRecord, ErrorCode, Name, RankedBy, Scope, TenantId};
-use soorma_ports::{AgentPage, Ranking, Registered};
+use soorma_ports::{AgentPage, Description, Ranking, Registered};
 
 use crate::app::{App, Shared};
 use crate::body;
@@ -99,7 +99,7 @@ pub(crate) async fn list(
     Extension(scope): Extension<Scope>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    answer(&app, &scope.tenant, Ask::read(request.uri(), request.headers(), true)?)
+    answer(&app, &scope.tenant, Ask::read(request.uri(), request.headers(), true)?).await
 }
 
 pub(crate) async fn discover(
@@ -110,7 +110,7 @@ pub(crate) async fn discover(
     let mut ask = Ask::read(request.uri(), request.headers(), false)?;
     match ask.meaning.take() {
         Some(meaning) => best(&app, &scope.tenant, ask, &meaning).await,
-        None => answer(&app, &scope.tenant, ask),
+        None => answer(&app, &scope.tenant, ask).await,
     }
 }
 
@@ -127,12 +127,12 @@ async fn best(app: &App, tenant: &TenantId, ask: Ask, meaning: &str) -> Result<R
         }),
         Form::Words { json, max_chars } => {
             let agents: Vec<_> = agents.into_iter().map(|one| one.agent).collect();
-            words::answer(app.directory().describe(tenant, &agents, max_chars)?, json, Some(by))
+            words::answer(app.directory().describe(tenant, &agents, max_chars).await?, json, Some(by))
         }
     })
 }
 
-fn answer(app: &App, tenant: &TenantId, ask: Ask) -> Result<Response, Refusal> {
+async fn answer(app: &App, tenant: &TenantId, ask: Ask) -> Result<Response, Refusal> {
     let page = match &ask.query {
         Some(query) => app.directory().agents(tenant, query)?,
         // What is asked for is no name that an agent could have.
@@ -142,8 +142,8 @@ fn answer(app: &App, tenant: &TenantId, ask: Ask) -> Result<Response, Refusal> {
         Form::Short => rows(&page, |agent| agent.said.wire(written).into()),
         Form::Full => rows(&page, |agent| in_full(agent).into()),
         Form::Words { json, max_chars } => {
-            let description = app.directory().describe(tenant, &page.agents, max_chars)?;
-            words::answer(description, json, None)
+            let described = app.directory().describe(tenant, &page.agents, max_chars).await?;
+            words::answer(Description { more: page.more, ..described }, json, None)
         }
     })
 }

@@ -92,6 +92,12 @@ async fn registry(app: &App, text: &mut Exposition) {
         "counter",
     );
     text.sample(&[], tally.payload_faults);
+    text.family(
+        "soorma_registry_payloads_unchecked_total",
+        "Published events that were not held against their schema, which was not ready in time.",
+        "counter",
+    );
+    text.sample(&[], tally.payloads_unchecked);
 }
 
 fn of_groups(app: &App, groups: &[GroupStatus], text: &mut Exposition) {

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
 use serde_json::value::RawValue;
-use soorma_api::registry::{MAX_ROWS, SchemaItem, SchemaRegistered};
+use soorma_api::registry::{SchemaItem, SchemaRegistered};
 use soorma_api::{Problem, media};
 use soorma_core::{AgentRecord, Error, ErrorCode, Name, PayloadSchema, Scope, Timestamp};
 
@@ -82,25 +82,25 @@ pub(crate) async fn versions(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
     Named(name): Named,
+    uri: Uri,
 ) -> Result<Response, Refusal> {
-    let mut found = Vec::new();
-    let mut page = app.directory().schemas(&scope.tenant, None, None, MAX_ROWS)?;
-    loop {
-        let last = page.last().map(|last| (last.name.clone(), last.version.clone()));
-        let full = page.len() == MAX_ROWS;
-        found.extend(page.into_iter().filter(|schema| schema.name.as_str() == name));
-        let Some((last, version)) = last.filter(|_| full) else { break };
-        page = app.directory().schemas(
-            &scope.tenant,
-            None,
-            Some((last.as_str(), version.as_str())),
-            MAX_ROWS,
-        )?;
+    let mut parameters = Parameters::read(&uri)?;
+    let limit = parameters.limit();
+    let after = parameters.cursor::<2>();
+    if after.as_ref().is_some_and(|[of, _]| of.as_str() != name) {
+        let says = "is of another schema; send back the nextCursor of an answer unchanged";
+        parameters.fault("cursor", "value_error", says, says);
     }
-    if found.is_empty() {
+    parameters.end()?;
+    let named = Name::new(name.as_str()).map_err(|_| not_found(&name))?;
+    let after = after.as_ref().map(|[_, version]| version.as_str());
+    let mut found = app.directory().schema_versions(&scope.tenant, &named, after, limit + 1)?;
+    if found.is_empty() && after.is_none() {
         return Err(not_found(&name));
     }
-    Ok(answer(&found, false))
+    let more = found.len() > limit;
+    found.truncate(limit);
+    Ok(answer(&found, more))
 }
 
 fn answer(found: &[Arc<PayloadSchema>], more: bool) -> Response {

@@ -41,6 +41,7 @@ async fn metrics_say_how_much_there_is_of_what() {
         "soorma_registry_up 1",
         "soorma_registry_agents 0",
         "soorma_registry_payload_faults_total 0",
+        "soorma_registry_payloads_unchecked_total 0",
         "soorma_groups_left_out 0",
         "soorma_group_behind{tenant=\"one\",group=\"wor\\\"kers\"} 1",
         "soorma_group_in_hand{tenant=\"one\",group=\"wor\\\"kers\"} 1",

@@ -306,6 +306,14 @@ async fn long_lists_are_read_page_by_page() {
     let versions = server.read("/v1/schemas/s0/versions").await;
     assert_eq!((&versions["count"], &versions["schemas"][3]["version"]), (&json!(4), &json!("v3")));
     assert_eq!(server.read("/v1/schemas/s0").await["version"], "v3", "the one that came last");
+    let path = "/v1/schemas/s0/versions?limit=3";
+    let first = server.read(path).await;
+    let cursor = first["nextCursor"].as_str().expect("there is one more");
+    let rest = server.read(&format!("{path}&cursor={cursor}")).await;
+    assert_eq!((&first["count"], &rest["count"], rest.get("nextCursor")), (&json!(3), &json!(1), None));
+    assert_eq!(rest["schemas"][0]["version"], "v3");
+    let other = format!("/v1/schemas/s1/versions?cursor={cursor}");
+    assert_eq!(server.ask("GET", &other, &Value::Null).await.status, 422, "a cursor of another schema");
 }
 
 #[tokio::test]
@@ -366,7 +374,15 @@ async fn a_planner_is_told_in_few_words() {
     assert_eq!(capability["required"], json!([{"name": "query", "type": "string", "description": "what"}]));
     assert!(capability["example"]["query"].is_string(), "{told}");
     let short = server.send("GET", &format!("{path}&max_chars=1"), &headers, "").await.json();
-    assert_eq!(short["leftOut"], 1, "{short}");
+    assert_eq!((&short["leftOut"], short.get("more")), (&json!(1), None), "{short}");
+    for id in ["second", "third"] {
+        server.register(agent(id)).await;
+    }
+    let limited = server.send("GET", &format!("{path}&limit=2"), &headers, "").await.json();
+    assert_eq!(limited["agents"].as_array().expect("agents").len(), 2);
+    assert_eq!((&limited["leftOut"], &limited["more"]), (&json!(0), &json!(true)), "there is a third");
+    let text = server.send("GET", &format!("{path}&limit=2"), &[("x-tenant-id", "one")], "").await.body;
+    assert!(text.ends_with("\nand more\n"), "{text}");
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn a_hosted_agent_registers_itself_with_what_it_can_do_and_the_schemas_of_
     assert_eq!(schema["properties"]["topic"]["description"], "What to look for.");
     // A planner reads how to ask for it.
     let agents = directory.agents(&tenant, &found).unwrap().agents;
-    let text = directory.describe(&tenant, &agents, 10_000).unwrap().to_string();
+    let text = directory.describe(&tenant, &agents, 10_000).await.unwrap().to_string();
     assert!(text.contains("web_research") && text.contains("topic: string"), "{text}");
     node.stop().await.unwrap();
 }
