@@ -156,7 +156,18 @@ impl Client {
     /// # Errors
     /// What the platform answered, or that it could not be reached.
     pub async fn schema_versions(&self, name: &str) -> Result<SchemaList, Error> {
-        self.json(self.at(Method::GET, routes::SCHEMAS, &[name, "versions"])?).await
+        let mut all = SchemaList { schemas: Vec::new(), count: 0, next_cursor: None };
+        let mut query = SchemaQuery::default();
+        loop {
+            let request = self.at(Method::GET, routes::SCHEMAS, &[name, "versions"])?.query(&query);
+            let page: SchemaList = self.json(request).await?;
+            all.schemas.extend(page.schemas);
+            all.count = all.schemas.len();
+            match page.next_cursor {
+                Some(next) => query.cursor = Some(next),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Lists schemas, by name and then in the order in which they were registered.
