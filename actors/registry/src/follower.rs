@@ -60,7 +60,10 @@ async fn follow(shared: &Shared, outage: &Outage) -> Result<Infallible, Registry
                 }
             }
             Err(RegistryStoreError::Gone(revision)) => {
-                tracing::warn!(revision, "the registry is read anew: what changed meanwhile is not known any more");
+                tracing::warn!(
+                    revision,
+                    "the registry is read anew: what changed meanwhile is not known any more"
+                );
                 from = read_all(shared).await?;
                 continue;
             }

@@ -35,6 +35,6 @@ pub use group::{
     Start,
 };
 pub use registry_store::{
-    ReadFrom, Refused, RegistryAct, RegistryChange, RegistryPage, RegistryRow, RegistryStore, RegistryStoreError,
-    RegistryWrite, Standing, Written,
+    ReadFrom, Refused, RegistryAct, RegistryChange, RegistryPage, RegistryRow, RegistryStore,
+    RegistryStoreError, RegistryWrite, Standing, Written,
 };

@@ -13,8 +13,8 @@ use soorma_core::{
     PayloadSchema, Position, SchemaVersion, TenantId, Timestamp, Topic, TreeNode,
 };
 use soorma_ports::{
-    AgentQuery, Directory, Entry, EventLog, Reach, ReadFrom, Refused, Registered, RegistryPage, RegistryStore,
-    RegistryStoreError, RegistryWrite, Standing, Written,
+    AgentQuery, Directory, Entry, EventLog, Reach, ReadFrom, Refused, Registered, RegistryPage,
+    RegistryStore, RegistryStoreError, RegistryWrite, Standing, Written,
 };
 use soorma_registry::{Config, Registry};
 use soorma_supervise::{Intensity, Root, Strategy, SupervisorSpec};

@@ -8,8 +8,8 @@ use std::ops::Bound;
 
 use soorma_core::{AgentRecord, EventDefinition, Name, PayloadSchema, SchemaVersion, TenantId, Timestamp};
 use soorma_ports::{
-    ReadFrom, Refused, RegistryAct, RegistryChange, RegistryPage, RegistryRow, RegistryStoreError, RegistryWrite,
-    Standing, Written,
+    ReadFrom, Refused, RegistryAct, RegistryChange, RegistryPage, RegistryRow, RegistryStoreError,
+    RegistryWrite, Standing, Written,
 };
 
 type Key = (TenantId, Name);
@@ -211,7 +211,8 @@ impl State {
     fn change(&self, revision: u64, place: &Place, after: u64) -> Option<RegistryChange> {
         let (tenant, row) = match place {
             Place::Said(key) => {
-                let Agent { record, standing, registered_at, heard_at, is_damaged, .. } = self.agents.get(key)?;
+                let Agent { record, standing, registered_at, heard_at, is_damaged, .. } =
+                    self.agents.get(key)?;
                 if *is_damaged {
                     return None;
                 }

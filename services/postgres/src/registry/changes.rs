@@ -101,7 +101,8 @@ impl Damaged {
 }
 
 fn change(row: &PgRow) -> Result<RegistryChange, PostgresError> {
-    let (place, tenant, kind, name, said, topic, status, reason, registered_at, heard_at) = Told::from_row(row)?;
+    let (place, tenant, kind, name, said, topic, status, reason, registered_at, heard_at) =
+        Told::from_row(row)?;
     let broken = |what: String| {
         PostgresError::Corrupt(format!("'{name}' of tenant '{tenant}' (revision {place}) {what}"))
     };

@@ -115,7 +115,8 @@ async fn a_server_that_refuses_us_at_work_is_away() {
     let database = PostgresDatabase::on(&server.url());
     let name = database.name();
     database.execute("CREATE ROLE app LOGIN");
-    let config = PostgresConfig { owner_url: Some(database.url().into()), ..config(&database.url_of("app", None)) };
+    let config =
+        PostgresConfig { owner_url: Some(database.url().into()), ..config(&database.url_of("app", None)) };
     let store = Postgres::open(config).await.unwrap().registry();
     let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'app'";
     for (refuses, lets_in) in [

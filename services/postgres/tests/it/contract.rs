@@ -36,7 +36,8 @@ impl RegistryStoreHarness for World {
     }
 
     async fn damage(&self, agent: &str) {
-        self.database.execute(&format!("UPDATE soorma.registry_agents SET record = '{{\"id\":' WHERE id = '{agent}'"));
+        self.database
+            .execute(&format!("UPDATE soorma.registry_agents SET record = '{{\"id\":' WHERE id = '{agent}'"));
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use soorma_core::{AgentRecord, EventDefinition, Name, PayloadSchema, SchemaVersion, TenantId, Timestamp};
-use soorma_ports::{ReadFrom, RegistryChange, RegistryPage, RegistryRow, RegistryStore, RegistryStoreError, Standing};
+use soorma_ports::{
+    ReadFrom, RegistryChange, RegistryPage, RegistryRow, RegistryStore, RegistryStoreError, Standing,
+};
 
 /// Which row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -136,7 +136,8 @@ pub(super) async fn who_stands_past_the_last_revision_begins_anew<H: RegistrySto
     assert_eq!(store.changes(began, 10).await, Err(RegistryStoreError::Gone(1)));
     // Who has begun anew waits for what is new.
     let upto = all(&*store).await.upto;
-    let (woken, _) = tokio::join!(tokio::time::timeout(SOON, store.changed(upto)), done(&*store, put("c", 2)));
+    let (woken, _) =
+        tokio::join!(tokio::time::timeout(SOON, store.changed(upto)), done(&*store, put("c", 2)));
     assert_eq!(woken, Ok(Ok(())));
     assert_eq!(words(&changes(&*store, upto).await), ["acme agent c"]);
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use soorma_core::{AgentRecord, Data, EventDefinition, PayloadSchema, SchemaVersion, Timestamp, Topic};
 use soorma_ports::{
-    ReadFrom, Refused, RegistryAct, RegistryRow, RegistryStore, RegistryStoreError, RegistryWrite, Standing, Written,
+    ReadFrom, Refused, RegistryAct, RegistryRow, RegistryStore, RegistryStoreError, RegistryWrite, Standing,
+    Written,
 };
 use soorma_sqlite::SqliteRegistry;
 use soorma_testkit::{name, tenant};
