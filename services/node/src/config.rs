@@ -168,20 +168,34 @@ fn doc(key: &Key) -> String {
     key.doc.concat().trim().to_owned()
 }
 
-/// Returns the value as it may be shown; also of an address only the host, not a password that stands before it.
+/// What stands where a secret is.
+const MASK: &str = "********";
+
+/// Returns the value as it may be shown: of an address neither a password that stands before the host nor a query.
 fn shown(secret: bool, value: String) -> String {
     if secret && !value.is_empty() {
-        return "********".to_owned();
+        return MASK.to_owned();
     }
-    if !value.contains('@') {
-        return value;
+    // Behind a query nothing is told apart from it any more, and a password may have the same signs.
+    let query = value.find(['?', '#']).filter(|_| value.contains("://"));
+    let Some((address, query)) = query.and_then(|at| value.split_at_checked(at)) else {
+        return without_passwords(&value);
+    };
+    if query.contains('@') {
+        let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
+        return format!("{scheme}://{MASK}");
     }
-    let without_password = |part: &str| match (part.split_once("://"), part.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://********@{host}"),
-        (None, Some((_, host))) => format!("********@{host}"),
+    format!("{}?{MASK}", without_passwords(address))
+}
+
+/// Masks what stands before a host, in each of several addresses.
+fn without_passwords(value: &str) -> String {
+    let one = |part: &str| match (part.split_once("://"), part.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{MASK}@{host}"),
+        (None, Some((_, host))) => format!("{MASK}@{host}"),
         (_, None) => part.to_owned(),
     };
-    value.split(',').map(without_password).collect::<Vec<_>>().join(",")
+    value.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 
 /// Says that a value does not fit its key. The problem is `what is wrong; what to do`.

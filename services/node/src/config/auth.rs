@@ -1,18 +1,27 @@
 //! Values of the section `auth`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use soorma_edge::Tokens;
 
+use super::shown;
 use super::value::Value;
 
 /// Where keys are published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Jwks {
     /// A file on this machine.
     File(PathBuf),
     /// An http or https address.
     Url(String),
+}
+
+/// As `config show` shows it: without what only the owner of an address may know.
+impl fmt::Debug for Jwks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(false, self.show()))
+    }
 }
 
 impl Value for Tokens {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use soorma_edge::Tokens;
 
 use super::auth::Jwks;
+use super::shown;
 use super::value::{
     ByteSize, Durability, EmbedderKind, LogFormat, Payloads, PayloadsOf, RetainOf, Servers, Value, any,
     at_least, between, http_url, if_given, log_filter, node_name, postgres_url, prefix, sql_name,
@@ -50,9 +51,18 @@ macro_rules! config {
 
         $(
             $(#[doc = $about])+
-            #[derive(Debug, Clone, PartialEq, Eq)]
+            #[derive(Clone, PartialEq, Eq)]
             pub struct $Section {
                 $( $(#[doc = $doc])+ pub $key: $Type, )+
+            }
+
+            /// As `config show` shows it: without secrets.
+            impl std::fmt::Debug for $Section {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    let mut section = f.debug_struct(stringify!($Section));
+                    $( section.field(stringify!($key), &shown(is_secret!($($secret)?), self.$key.show())); )+
+                    section.finish()
+                }
             }
 
             impl Default for $Section {

@@ -464,6 +464,48 @@ fn passwords_in_addresses_are_masked_wherever_a_value_is_shown() {
 }
 
 #[test]
+fn queries_of_addresses_are_cut_wherever_a_value_is_shown() {
+    for (value, shows) in [
+        ("https://ada:hunter2@issuer.example/keys.json", "https://********@issuer.example/keys.json"),
+        ("https://issuer.example/keys.json?key=hunter2", "https://issuer.example/keys.json?********"),
+        ("https://issuer.example/?key=a,hunter2", "https://issuer.example/?********"),
+        ("https://issuer.example/#hunter2", "https://issuer.example/?********"),
+        ("https://ada:hunter2@issuer.example/?key=hunter2", "https://********@issuer.example/?********"),
+        ("https://issuer.example/?key=x@hunter2", "https://********"),
+        ("https://ada:hun?ter2@issuer.example/", "https://********"),
+        ("./what?.json", "./what?.json"),
+    ] {
+        let loaded = load(flag("auth.jwks", value)).unwrap();
+        assert_eq!(row(&loaded, "auth.jwks").0, shows);
+        assert!(!format!("{:?} {:?}", loaded, loaded.config.auth.jwks).contains("hunter2"), "{value}");
+    }
+    let refused = errors(flag("auth.jwks", "ftp://issuer.example/?key=hunter2"));
+    assert!(!refused[0].contains("hunter2") && refused[0].contains("ftp://issuer.example/?*"), "{refused:?}");
+}
+
+#[test]
+fn no_secret_is_in_a_configuration_that_is_printed_for_whoever_looks_for_faults() {
+    let mut flags: Vec<(String, String)> = Vec::new();
+    for key in KEYS.iter().filter(|key| key.secret) {
+        let value = if key.path.ends_with("url") { "postgres://ada:hunter2@host" } else { "hunter2" };
+        flags.push((key.path.to_owned(), value.to_owned()));
+    }
+    for (path, value) in [
+        ("nats.servers", "nats://ada:hunter2@a:4222"),
+        ("auth.jwks", "https://ada:hunter2@issuer.example/?key=hunter2"),
+        ("models.embedder_url", "https://ada:hunter2@models.example/v1?key=hunter2"),
+    ] {
+        flags.push((path.to_owned(), value.to_owned()));
+    }
+    let config = load(Sources { flags, ..Sources::default() }).unwrap().config;
+    for printed in [format!("{config:?}"), format!("{config:#?}"), format!("{:?}", config.nats.servers)] {
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+    assert!(format!("{config:?}").contains("jwt_secret: \"********\""), "{config:?}");
+    assert!(format!("{:?}", Config::default()).contains("jwt_secret: \"\""), "that there is none is shown");
+}
+
+#[test]
 fn sizes_fit_smaller_numbers() {
     assert_eq!((ByteSize(7).as_u32(), ByteSize(7).as_usize()), (7, 7));
     assert_eq!(ByteSize(u64::MAX).as_u32(), u32::MAX);

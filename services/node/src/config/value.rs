@@ -37,8 +37,15 @@ impl ByteSize {
 }
 
 /// NATS servers of one cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Servers(pub Vec<String>);
+
+/// As `config show` shows them: without passwords.
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::shown(false, self.show()))
+    }
+}
 
 /// What is kept of topics that differ: how long, and how many events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
