@@ -145,3 +145,30 @@ async fn events_and_schemas_come_back_as_they_were_said() {
     assert_eq!(client.schema("n", None).await.unwrap_err().code, ErrorCode::NotFound);
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_versions_of_a_schema_are_read_though_no_answer_holds_them() {
+    let world = World::embedded().start().await;
+    let client = world.client();
+    let text = format!(r#"{{"description":"{}"}}"#, "x".repeat(250_000));
+    let json_schema = Data::from_json(&text).unwrap();
+    // More than 16 MiB.
+    let versions: Vec<_> = (1..=70).map(|version| version.to_string()).collect();
+    for version in &versions {
+        let schema = SchemaItem {
+            schema_name: "large".to_owned(),
+            version: version.clone(),
+            json_schema: json_schema.clone(),
+            description: None,
+            owner_agent_id: None,
+            created_at: None,
+            updated_at: None,
+        };
+        client.put_schema(schema).await.unwrap();
+    }
+    assert!(client.schemas(&SchemaQuery::default()).await.unwrap().count < versions.len());
+    let found = client.schema_versions("large").await.unwrap();
+    let read: Vec<_> = found.schemas.iter().map(|schema| schema.version.clone()).collect();
+    assert_eq!((read, found.count, found.next_cursor), (versions, 70, None));
+    world.stop().await;
+}
