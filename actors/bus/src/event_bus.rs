@@ -94,6 +94,19 @@ impl EventBus {
         })
     }
 
+    /// Passes on what the log has answered; why it does not serve is for the operator alone.
+    fn said<T>(&self, answer: Result<T, EventLogError>) -> Result<T, Error> {
+        Ok(answer.inspect_err(|error| self.tails.outage.heard(error))?)
+    }
+
+    /// As [`said`](Self::said), of what shows that the log can be written to.
+    fn written<T>(&self, answer: Result<T, EventLogError>) -> Result<T, Error> {
+        if answer.is_ok() {
+            self.tails.outage.over();
+        }
+        self.said(answer)
+    }
+
     fn fits(&self, event: &Event) -> Result<(), Error> {
         let (size, most) = (json_bytes(event), to_usize(self.config.max_event_bytes));
         if size <= most {
@@ -130,11 +143,11 @@ impl Bus for EventBus {
             check.check_payloads(tenant, unready).await?;
             _places = self.places(count)?;
         }
-        Ok(self.log.append(tenant, events.into_iter().map(Arc::new).collect()).await?)
+        self.written(self.log.append(tenant, events.into_iter().map(Arc::new).collect()).await)
     }
 
     async fn join(&self, spec: ConsumerSpec) -> Result<Arc<dyn Consumer>, Error> {
-        Ok(self.log.consumer(spec).await?)
+        self.said(self.log.consumer(spec).await)
     }
 
     async fn settle(
@@ -143,7 +156,7 @@ impl Bus for EventBus {
         group: &Name,
         settlements: Vec<(DeliveryId, Settle)>,
     ) -> Result<Vec<bool>, Error> {
-        self.log.settle(tenant, group, settlements).await?.ok_or_else(|| no_group(group))
+        self.said(self.log.settle(tenant, group, settlements).await)?.ok_or_else(|| no_group(group))
     }
 
     async fn groups(
@@ -152,24 +165,24 @@ impl Bus for EventBus {
         after: Option<&GroupKey>,
         limit: usize,
     ) -> Result<Vec<GroupStatus>, Error> {
-        Ok(self.log.groups(reach, after, limit).await?)
+        self.said(self.log.groups(reach, after, limit).await)
     }
 
     async fn count_groups(&self, tenant: &TenantId) -> Result<u64, Error> {
-        Ok(self.log.count_groups(tenant).await?)
+        self.said(self.log.count_groups(tenant).await)
     }
 
     async fn group(&self, tenant: &TenantId, group: &Name) -> Result<GroupStatus, Error> {
-        self.log.group(tenant, group).await?.ok_or_else(|| no_group(group))
+        self.said(self.log.group(tenant, group).await)?.ok_or_else(|| no_group(group))
     }
 
     async fn command(&self, tenant: &TenantId, group: &Name, command: GroupCommand) -> Result<(), Error> {
-        if self.log.command(tenant, group, command).await? { Ok(()) } else { Err(no_group(group)) }
+        if self.said(self.log.command(tenant, group, command).await)? { Ok(()) } else { Err(no_group(group)) }
     }
 
     async fn subscribe(&self, subscription: Subscription) -> Result<Box<dyn Subscriber>, EventLogError> {
-        let stream = LiveStream::open(self.log.clone(), self.tails.clone(), subscription).await?;
-        Ok(Box::new(stream))
+        let stream = LiveStream::open(self.log.clone(), self.tails.clone(), subscription).await;
+        Ok(Box::new(stream.inspect_err(|error| self.tails.outage.heard(error))?))
     }
 
     async fn dead_letters(
@@ -179,26 +192,24 @@ impl Bus for EventBus {
         after: u64,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, Error> {
-        Ok(self.log.dead_letters(tenant, filter, after, limit).await?)
+        self.said(self.log.dead_letters(tenant, filter, after, limit).await)
     }
 
     async fn dead_letter(&self, tenant: &TenantId, id: u64) -> Result<DeadLetter, Error> {
-        self.log
-            .dead_letter(tenant, id)
-            .await?
+        self.said(self.log.dead_letter(tenant, id).await)?
             .ok_or_else(|| Error::not_found(format!("there is no dead letter {id}")))
     }
 
     async fn redrive(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, Error> {
-        Ok(self.log.redrive(tenant, ids).await?)
+        self.said(self.log.redrive(tenant, ids).await)
     }
 
     async fn discard(&self, tenant: &TenantId, ids: &[u64]) -> Result<Vec<u64>, Error> {
-        Ok(self.log.discard(tenant, ids).await?)
+        self.said(self.log.discard(tenant, ids).await)
     }
 
     async fn check(&self) -> Result<(), Error> {
-        Ok(self.log.check().await?)
+        self.written(self.log.check().await)
     }
 }
 

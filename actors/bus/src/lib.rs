@@ -5,6 +5,7 @@
 
 mod config;
 mod event_bus;
+mod outage;
 mod per_topic;
 mod size;
 mod subscriber;

@@ -194,7 +194,7 @@ impl Subscriber for LiveStream {
     async fn next(&mut self) -> Result<Arc<Live>, Error> {
         loop {
             if self.feed.is_none() {
-                self.attach().await?;
+                self.attach().await.inspect_err(|error| self.tails.outage.heard(error))?;
             }
             if self.live_first {
                 self.live_first = false;
@@ -208,8 +208,8 @@ impl Subscriber for LiveStream {
             }
             let turn = self.next_turn(Lane::is_behind);
             if let Some(lane) = turn.and_then(|turn| self.lanes.get_mut(turn)) {
-                let page = self.log.read(&self.reach, lane.topic, lane.place, PAGE).await?;
-                lane.fill(page);
+                let page = self.log.read(&self.reach, lane.topic, lane.place, PAGE).await;
+                lane.fill(page.inspect_err(|error| self.tails.outage.heard(error))?);
                 continue;
             }
             self.pass_over();

@@ -15,6 +15,7 @@ use soorma_core::{Error, Json, Position, TenantId, Topic};
 use soorma_ports::{Entry, EventLog, EventLogError, Follower, Live};
 use tokio::sync::broadcast;
 
+use crate::outage::Outage;
 use crate::per_topic::PerTopic;
 
 /// After so many events a reader lets others run.
@@ -35,11 +36,14 @@ pub(crate) struct Tails {
     /// What all streams of one tenant listen to; there is one only while there are streams.
     feeds: DashMap<TenantId, broadcast::Sender<Arc<Live>>>,
     buffer: usize,
+    /// Whether the log serves those who read and those who publish.
+    pub(crate) outage: Outage,
 }
 
 impl Tails {
     pub(crate) fn new(buffer: usize) -> Self {
-        Self { progress: PerTopic::new(|_| Progress::default()), feeds: DashMap::new(), buffer }
+        let progress = PerTopic::new(|_| Progress::default());
+        Self { progress, feeds: DashMap::new(), buffer, outage: Outage::default() }
     }
 
     /// Opens a tenant's feed. All that the log takes from now on comes through it, or it says that it has dropped
@@ -67,10 +71,10 @@ impl Tails {
     /// Follows a topic and feeds the streams, however long the log is away; until it fails for good.
     pub(crate) async fn run(&self, log: &dyn EventLog, topic: Topic) -> Result<Infallible, Error> {
         loop {
-            match self.read(log, topic).await.map_err(Error::from) {
+            let ended = self.read(log, topic).await.inspect_err(|error| self.outage.heard(error));
+            match ended.map_err(Error::from) {
                 Err(error) if error.code.may_retry() => {
-                    // Who watches over the log says so loudly, and once.
-                    tracing::debug!(%topic, %error, "tail reader waits for the log");
+                    tracing::debug!(%topic, "tail reader waits for the log");
                     tokio::time::sleep(AWAY).await;
                 }
                 ended => return ended,

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// Whether the store takes writes.
     pub(crate) outage: Outage,
+    /// Whether it has room for more.
+    pub(crate) fullness: Outage,
     /// Has the follower look at once.
     pub(crate) written: Notify,
     view: RwLock<Arc<View>>,
@@ -79,6 +81,7 @@ impl Shared {
             store,
             clock,
             outage: Outage::new("the registry's store"),
+            fullness: Outage::new("room in the registry's store"),
             written: Notify::new(),
             view: RwLock::default(),
             seen: watch::Sender::new(None),

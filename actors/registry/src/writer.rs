@@ -74,10 +74,15 @@ async fn carry_out(shared: &Shared, jobs: Vec<Job>) -> Option<Duration> {
     }
     let writes: Vec<_> = jobs.iter().map(|job| job.write.clone()).collect();
     let (answers, wait) = match write(shared, writes).await {
-        Ok(outcomes) => (outcomes.into_iter().map(Ok).collect(), None),
+        Ok(outcomes) => {
+            if !jobs.iter().all(is_small) {
+                shared.fullness.over();
+            }
+            (outcomes.into_iter().map(Ok).collect(), None)
+        }
         Err(error) if jobs.len() == 1 || matches!(error, RegistryStoreError::Unavailable(_)) => {
             let wait = paused(shared, &error);
-            (vec![Err(said(error)); jobs.len()], wait)
+            (vec![Err(said(shared, error)); jobs.len()], wait)
         }
         Err(RegistryStoreError::Full(why)) => without_growing(shared, &jobs, &why).await,
         // It is the fault of one, which the others are not to suffer from.
@@ -92,26 +97,28 @@ async fn carry_out(shared: &Shared, jobs: Vec<Job>) -> Option<Duration> {
 
 /// Carries out what takes no room: agents that are there stay there.
 async fn without_growing(shared: &Shared, jobs: &[Job], why: &str) -> (Answers, Option<Duration>) {
-    let is_small =
-        |job: &Job| matches!(job.write.what, RegistryAct::Hear { .. } | RegistryAct::RemoveAgent { .. });
     let small: Vec<_> = jobs.iter().filter(|job| is_small(job)).map(|job| job.write.clone()).collect();
+    let full = said(shared, RegistryStoreError::Full(why.to_owned()));
     let (mut outcomes, mut failed, mut wait) = (Vec::new(), None, None);
     if !small.is_empty() {
         match write(shared, small).await {
             Ok(written) => outcomes = written,
             Err(error) => {
                 wait = paused(shared, &error);
-                failed = Some(said(error));
+                failed = Some(said(shared, error));
             }
         }
     }
     let mut outcomes = outcomes.into_iter();
-    let full = || Error::from(RegistryStoreError::Full(why.to_owned()));
     let answers = jobs.iter().map(|job| match is_small(job) {
         true => outcomes.next().ok_or_else(|| failed.clone().unwrap_or_else(away)),
-        false => Err(full()),
+        false => Err(full.clone()),
     });
     (answers.collect(), wait)
+}
+
+fn is_small(job: &Job) -> bool {
+    matches!(job.write.what, RegistryAct::Hear { .. } | RegistryAct::RemoveAgent { .. })
 }
 
 /// Carries out jobs each for itself; when the store is away, none of the rest.
@@ -126,7 +133,7 @@ async fn one_by_one(shared: &Shared, jobs: &[Job]) -> (Answers, Option<Duration>
             Ok(outcomes) => outcomes.into_iter().next().ok_or_else(away),
             Err(error) => {
                 wait = paused(shared, &error);
-                Err(said(error))
+                Err(said(shared, error))
             }
         });
     }
@@ -157,10 +164,15 @@ pub(crate) async fn within<T>(
     })
 }
 
-/// Says why the store did not write, to who asked and, where it is a fault of ours, to who watches.
-fn said(error: RegistryStoreError) -> Error {
-    if matches!(error, RegistryStoreError::Corrupt(_) | RegistryStoreError::Gone(_)) {
-        tracing::error!(%error, "the registry's store did not write");
+/// Says that the store did not write to who asked, and why to who watches.
+fn said(shared: &Shared, error: RegistryStoreError) -> Error {
+    match &error {
+        RegistryStoreError::Corrupt(_) | RegistryStoreError::Gone(_) => {
+            tracing::error!(%error, "the registry's store did not write");
+        }
+        RegistryStoreError::Full(why) => drop(shared.fullness.failed(why)),
+        // Of an outage it is said where it is noted.
+        RegistryStoreError::Unavailable(_) | RegistryStoreError::Invalid(_) => {}
     }
     error.into()
 }

@@ -211,15 +211,44 @@ pub enum EventLogError {
     Corrupt(String),
 }
 
+/// What a caller is told. Of a store that does not serve, nothing but that: its own words may say where it is, and are for the log.
 impl From<EventLogError> for Error {
     fn from(error: EventLogError) -> Self {
-        let message = error.to_string();
         match error {
-            EventLogError::Gone { .. } => Self::new(ErrorCode::NotFound, message),
-            EventLogError::Beyond { .. } | EventLogError::Invalid(_) => Self::invalid(message),
-            EventLogError::Full(_) => Self::unavailable(message).retry_after(Duration::from_secs(5)),
-            EventLogError::Unavailable(_) => Self::unavailable(message).retry_after(Duration::from_secs(1)),
-            EventLogError::Corrupt(_) => Self::internal(message),
+            EventLogError::Gone { .. } => Self::new(ErrorCode::NotFound, error.to_string()),
+            EventLogError::Beyond { .. } | EventLogError::Invalid(_) => Self::invalid(error.to_string()),
+            EventLogError::Full(_) => Self::unavailable(
+                "the event log has no room. Free some space; nothing that was accepted is lost",
+            )
+            .retry_after(Duration::from_secs(5)),
+            EventLogError::Unavailable(_) => {
+                Self::unavailable("the event log's store is away; try again in a moment")
+                    .retry_after(Duration::from_secs(1))
+            }
+            EventLogError::Corrupt(_) => {
+                Self::internal("the event log is damaged; its operator is told more")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_not_told_where_the_log_is_kept() {
+        let inner = || "cannot reach nats://10.0.0.7:4222".to_owned();
+        for (error, code) in [
+            (EventLogError::Full(inner()), ErrorCode::Unavailable),
+            (EventLogError::Unavailable(inner()), ErrorCode::Unavailable),
+            (EventLogError::Corrupt(inner()), ErrorCode::Internal),
+        ] {
+            assert!(error.to_string().contains("10.0.0.7"), "who watches is told");
+            let told = Error::from(error);
+            assert_eq!(told.code, code);
+            assert!(!told.message.contains("10.0.0.7"), "{told}");
+            assert_eq!(told.retry_after.is_some(), code == ErrorCode::Unavailable);
         }
     }
 }

@@ -257,16 +257,46 @@ pub enum RegistryStoreError {
     Corrupt(String),
 }
 
+/// What a caller is told. Of a store that does not serve, nothing but that: its own words may say where it is, and are for the log.
 impl From<RegistryStoreError> for Error {
     fn from(error: RegistryStoreError) -> Self {
-        let message = error.to_string();
         match error {
-            RegistryStoreError::Invalid(_) => Self::invalid(message),
-            RegistryStoreError::Full(_) => Self::unavailable(message).retry_after(Duration::from_secs(5)),
+            RegistryStoreError::Invalid(message) => Self::invalid(message),
+            RegistryStoreError::Full(_) => Self::unavailable(
+                "the registry has no room. Free some space; nothing that was accepted is lost",
+            )
+            .retry_after(Duration::from_secs(5)),
             RegistryStoreError::Unavailable(_) => {
-                Self::unavailable(message).retry_after(Duration::from_secs(1))
+                Self::unavailable("the registry's store is away; try again in a moment")
+                    .retry_after(Duration::from_secs(1))
             }
-            RegistryStoreError::Gone(_) | RegistryStoreError::Corrupt(_) => Self::internal(message),
+            RegistryStoreError::Gone(_) => Self::internal(error.to_string()),
+            RegistryStoreError::Corrupt(_) => {
+                Self::internal("the registry is damaged; its operator is told more")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use soorma_core::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn a_caller_is_not_told_where_the_registry_is_kept() {
+        let inner = || "ada@10.0.0.7:5432/agents refuses".to_owned();
+        for (error, code) in [
+            (RegistryStoreError::Full(inner()), ErrorCode::Unavailable),
+            (RegistryStoreError::Unavailable(inner()), ErrorCode::Unavailable),
+            (RegistryStoreError::Corrupt(inner()), ErrorCode::Internal),
+        ] {
+            assert!(error.to_string().contains("10.0.0.7"), "who watches is told");
+            let told = Error::from(error);
+            assert_eq!(told.code, code);
+            assert!(!told.message.contains("10.0.0.7"), "{told}");
+            assert_eq!(told.retry_after.is_some(), code == ErrorCode::Unavailable);
         }
     }
 }
