@@ -33,6 +33,8 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     let mut config = args.layers.load(flags)?.config;
     // What is tried on a laptop stays on it; `serve` goes to servers.
     config.nats.servers = None;
+    config.postgres.url.clear();
+    config.postgres.owner_url.clear();
     if !config.edge.listen.ip().is_loopback() {
         let addr = config.edge.listen;
         return Err(Error::invalid(format!(
@@ -54,7 +56,7 @@ fn greet(printer: Printer, url: &str, data: &std::path::Path, asked: &str) -> an
     }
     let version = env!("CARGO_PKG_VERSION");
     let at = if url == "http://127.0.0.1:8080" { String::new() } else { format!(" --url {url}") };
-    printer.line(&format!(
+    printer.lines(&format!(
         "soorma {version} is ready\n\
          \n  \
            listens on  {}   {}\n  \

@@ -1,8 +1,8 @@
 //! Configuration as a user meets it: which value holds and why, and all that is wrong at once.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::place::{Place, Running};
+use super::place::{Dev, Place, Running};
 
 fn row<'a>(rows: &'a Value, key: &str) -> (&'a str, &'a str) {
     let row = rows.as_array().unwrap().iter().find(|row| row["key"] == key).unwrap();
@@ -29,6 +29,42 @@ fn each_value_is_shown_with_where_it_comes_from() {
     let shown = table.lines().find(|line| line.starts_with("bus.ack_within")).unwrap();
     assert!(shown.contains("20s") && shown.contains("soorma.toml:2"), "{shown}");
     assert_eq!(table.lines().count(), 1 + rows.as_array().unwrap().len());
+}
+
+#[test]
+fn dev_works_on_no_server_that_is_configured_for_serve() {
+    let place = Place::new();
+    // Nobody is there: whoever went to them would not be ready.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    place.write(
+        "soorma.toml",
+        format!(
+            "[nats]\nservers = \"nats://{nobody}\"\n[postgres]\nurl = \"postgres://ada:hunter2@{nobody}/soorma\"\n\
+             owner_url = \"postgres://owner:hunter2@{nobody}/soorma\"\n"
+        ),
+    );
+    let dev = place.dev(&[]);
+    assert_eq!(dev.get("/readyz").status, 200);
+    let agent = json!({"agentId": "a", "name": "a", "description": "", "capabilities": []});
+    assert_eq!(dev.post("/v1/agents", &json!({ "agent": agent })).status, 200);
+    assert!(place.path().join("data").exists(), "it is kept in the folder");
+    // An owner alone, which no registry goes with, is no reason not to start either.
+    dev.stop();
+    let owner = format!("postgres.owner_url=postgres://{nobody}/soorma");
+    let args = [
+        "dev",
+        "--json",
+        "--data",
+        "other",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        "none.toml",
+        "--set",
+        &owner,
+    ];
+    place.write("none.toml", "");
+    Dev::started(Running::start(place.command(&args))).unwrap_or_else(|done| panic!("{done:?}"));
 }
 
 #[test]
