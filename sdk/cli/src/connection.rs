@@ -1,6 +1,6 @@
 //! Where a platform is, and on whose behalf a command speaks.
 
-use soorma::{Client, Scope, TenantId};
+use soorma::{Client, Error, Scope, TenantId};
 
 /// The platform to speak to.
 #[derive(Debug, Clone, clap::Args)]
@@ -8,9 +8,11 @@ pub(crate) struct Connection {
     /// Where the platform listens.
     #[arg(long, env = "SOORMA_URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
-    /// The platform tenant; the default one where nothing is said.
-    #[arg(long, env = "SOORMA_TENANT")]
-    pub(crate) tenant: Option<String>,
+    /// The platform tenant; that of the environment (SOORMA_TENANT) where nothing is said, or the default one. Not beside a token, which
+    /// names it.
+    // Not by `env`: what stands in the environment may stay there beside a token, what is said of this command may not.
+    #[arg(long)]
+    tenant: Option<String>,
     /// A token that says who you are, for a platform that asks for one; it names the tenant, too. Better given by the environment:
     /// arguments can be seen by others on the machine.
     #[arg(long, env = "SOORMA_TOKEN", hide_env_values = true)]
@@ -34,21 +36,30 @@ impl From<&str> for Token {
 }
 
 impl Connection {
-    pub(crate) fn scope(&self) -> anyhow::Result<Scope> {
-        let tenant = match &self.tenant {
-            Some(tenant) => TenantId::new(tenant)
-                .map_err(|error| soorma::Error::invalid(format!("--tenant '{tenant}' {error}")))?,
-            None => TenantId::default(),
-        };
-        Ok(Scope { tenant, ..Scope::default() })
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let client = Client::new(&self.url)?;
+        let Some(token) = self.given() else { return Ok(client.scope(self.scope()?)) };
+        if let Some(tenant) = &self.tenant {
+            return Err(Error::invalid(format!(
+                "--tenant {tenant} does not go with a token, which names its tenant itself: leave out one of them (the token may be that of SOORMA_TOKEN)"
+            ))
+            .into());
+        }
+        Ok(client.token(token)?)
     }
 
-    pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let client = Client::new(&self.url)?.scope(self.scope()?);
-        match self.given() {
-            Some(token) => Ok(client.token(token)?),
-            None => Ok(client),
-        }
+    /// On whose behalf it speaks where no token says it.
+    fn scope(&self) -> Result<Scope, Error> {
+        let in_environment =
+            || std::env::var("SOORMA_TENANT").ok().filter(|tenant| !tenant.trim().is_empty());
+        let (from, tenant) = match (&self.tenant, in_environment()) {
+            (Some(tenant), _) => ("--tenant", tenant.clone()),
+            (None, Some(tenant)) => ("SOORMA_TENANT", tenant),
+            (None, None) => return Ok(Scope::default()),
+        };
+        let tenant =
+            TenantId::new(&tenant).map_err(|error| Error::invalid(format!("{from} '{tenant}' {error}")))?;
+        Ok(Scope { tenant, ..Scope::default() })
     }
 
     /// Whether a token says who it is.

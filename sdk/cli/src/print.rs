@@ -1,16 +1,24 @@
 //! What goes to standard output, as text for people or as JSON for programs, and what goes to standard error.
+//!
+//! Text for people is made harmless here, all of it: much of it was written by agents.
+
+mod plain;
 
 use std::io::{IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
-use soorma::ErrorCode;
+use soorma::{Entropy as _, ErrorCode, MachineEntropy};
+
+use plain::{Lines, marked, plain};
 
 /// How a command prints.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Printer {
     json: bool,
     colour: bool,
+    /// Tells our own colours from those that somebody wrote into a text; nobody can guess it.
+    mark: u128,
 }
 
 /// What a piece of text means.
@@ -27,7 +35,10 @@ impl Printer {
         // https://no-color.org
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { json, colour: !json && wanted && !dumb && std::io::stdout().is_terminal() }
+        let colour = !json && wanted && !dumb && std::io::stdout().is_terminal();
+        let mut mark = [0; 16];
+        MachineEntropy.fill(&mut mark);
+        Self { json, colour, mark: u128::from_le_bytes(mark) }
     }
 
     /// Whether JSON is wanted.
@@ -40,12 +51,14 @@ impl Printer {
         !self.json && std::io::stdout().is_terminal()
     }
 
-    /// Writes a line.
-    #[expect(clippy::unused_self, reason = "whoever prints has a printer")]
+    /// Writes a line, which stays one.
     pub(crate) fn line(self, text: &str) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{text}")?;
-        Ok(out.flush()?)
+        self.raw(format!("{}\n", self.plain(text, Lines::One)).as_bytes())
+    }
+
+    /// Writes a text of one or several lines.
+    pub(crate) fn lines(self, text: &str) -> anyhow::Result<()> {
+        self.raw(format!("{}\n", self.plain(text, Lines::Several)).as_bytes())
     }
 
     /// Writes bytes as they are.
@@ -58,23 +71,21 @@ impl Printer {
 
     /// Writes a value as one line of JSON.
     pub(crate) fn object<T: Serialize + ?Sized>(self, value: &T) -> anyhow::Result<()> {
-        self.line(&serde_json::to_string(value)?)
+        self.raw(format!("{}\n", serde_json::to_string(value)?).as_bytes())
     }
 
     /// Writes a line for people on standard error.
-    #[expect(clippy::unused_self, reason = "whoever prints has a printer")]
     pub(crate) fn note(self, text: &str) {
-        // Nobody to tell it to is no reason to stop.
-        drop(writeln!(std::io::stderr().lock(), "{text}"));
+        complain(&self.plain(text, Lines::One));
     }
 
     /// Says on standard error what went wrong.
     pub(crate) fn failure(self, text: &str, code: Option<ErrorCode>) {
         if self.json {
             let code = code.unwrap_or(ErrorCode::Internal);
-            self.note(&serde_json::json!({ "error": text, "code": code }).to_string());
+            complain(&serde_json::json!({ "error": text, "code": code }).to_string());
         } else {
-            self.note(&format!("soorma: {text}"));
+            complain(&self.plain(&format!("soorma: {text}"), Lines::Several));
         }
     }
 
@@ -86,7 +97,19 @@ impl Printer {
             Tone::Bad => 31,
             Tone::Quiet => 2,
         };
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if !self.colour {
+            return text.to_owned();
+        }
+        let mark = self.mark();
+        format!("{}{text}{}", marked(code, &mark), marked(0, &mark))
+    }
+
+    fn mark(self) -> String {
+        format!("{:032x}:", self.mark)
+    }
+
+    fn plain(self, text: &str, lines: Lines) -> String {
+        plain(text, lines, &self.mark())
     }
 
     /// Writes a table that fits the terminal.
@@ -98,13 +121,18 @@ impl Printer {
         }
         table.set_header(head.iter().map(|text| text.to_uppercase()));
         for row in rows {
-            table.add_row(row);
+            table.add_row(row.iter().map(|cell| self.plain(cell, Lines::One)));
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
         // Cells are padded to their column; a line needs no blanks at its end.
         let text: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-        self.line(&text.join("\n"))
+        self.raw(format!("{}\n", text.join("\n")).as_bytes())
     }
+}
+
+fn complain(text: &str) {
+    // Nobody to tell it to is no reason to stop.
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
 }

@@ -226,7 +226,7 @@ fn show(printer: Printer, view: &AgentView) -> anyhow::Result<()> {
         printer.line(format!("{name:<11} {value}").trim_end())?;
     }
     if !agent.description.is_empty() {
-        printer.line(&format!("\n{}", agent.description))?;
+        printer.lines(&format!("\n{}", agent.description))?;
     }
     if agent.capabilities.is_empty() {
         return Ok(());

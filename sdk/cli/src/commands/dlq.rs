@@ -135,7 +135,7 @@ pub(crate) async fn run(command: Command, printer: Printer) -> anyhow::Result<()
             for (name, value) in lines {
                 printer.line(&format!("{name:<12} {value}"))?;
             }
-            printer.line(&serde_json::to_string_pretty(&letter.event)?)
+            printer.lines(&serde_json::to_string_pretty(&letter.event)?)
         }
         Command::Redrive { chosen, rate } => {
             let (selection, connection) = chosen.selection()?;

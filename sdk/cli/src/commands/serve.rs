@@ -89,7 +89,7 @@ fn greet(printer: Printer, url: &str, places: &Places, asked: &str) -> anyhow::R
         }));
     }
     let version = env!("CARGO_PKG_VERSION");
-    printer.line(&format!(
+    printer.lines(&format!(
         "soorma {version} serves\n  \
            listens on  {}   {}\n  \
            events on   {}\n  \

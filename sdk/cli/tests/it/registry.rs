@@ -103,6 +103,68 @@ fn agents_are_listed_with_how_they_are_and_shown_one_by_one() {
 }
 
 #[test]
+fn an_agent_whose_id_is_a_path_or_none_that_an_address_could_have_is_shown() {
+    let place = Place::new();
+    let dev = place.dev(&[]);
+    for id in ["discover", "..", "a/b.c"] {
+        register(&dev, &json!({"agentId": id, "name": id, "description": "", "capabilities": []}));
+        let shown = place.run(&["agents", "show", id, "--json", "--url", &dev.url]).json();
+        assert_eq!(shown["agentId"], id);
+    }
+}
+
+#[test]
+fn what_agents_write_is_no_command_to_the_terminal() {
+    let place = Place::new();
+    let dev = place.dev(&[]);
+    let run = |args: &[&str]| place.run(&[args, &["--url", &dev.url]].concat());
+    let evil = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}first\nsecond\r\u{1b}[1A";
+    let mut agent = researcher("r-1");
+    agent["description"] = json!(evil);
+    agent["capabilities"][0]["description"] = json!(evil);
+    register(&dev, &agent);
+    beat(&dev, "r-1", &json!({"status": "degraded", "reason": evil}));
+    let event = json!({"eventName": "a.b", "topic": "plan-events", "description": evil,
+        "payloadSchema": {"type": "object", "description": evil}});
+    assert_eq!(dev.post("/v1/events", &json!({ "event": event })).status, 200);
+    let schema =
+        json!({"schemaName": "s", "version": "1", "description": evil, "jsonSchema": {"title": evil}});
+    assert_eq!(dev.post("/v1/schemas", &json!({ "schema": schema })).status, 200);
+    let mut said = super::place::event("e1");
+    said["data"] = json!({ "text": evil });
+    assert_eq!(dev.publish(&said).status, 200);
+
+    for args in [
+        &["agents", "list"][..],
+        &["agents", "show", "r-1"],
+        &["agents", "watch", "--count", "1"],
+        &["agents", "show", evil],
+        &["events", "list"],
+        &["events", "show", "a.b"],
+        &["events", "replay"],
+        &["schemas", "list"],
+        &["schemas", "show", "s"],
+        &["schemas", "show", evil],
+        &["tree"],
+    ] {
+        let done = run(args);
+        let printed = format!("{}{}", done.out, done.err);
+        let obeyed = printed.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert_eq!(obeyed, None, "{args:?}: {printed:?}");
+    }
+    assert!(run(&["agents", "show", "r-1"]).ok().contains("first\nsecond"), "a description has its lines");
+    let told = run(&["agents", "watch", "--count", "1"]).ok();
+    assert!(told.lines().count() == 1 && told.contains("first second"), "a change is a line: {told:?}");
+    assert_eq!(run(&["events", "list"]).ok().lines().count(), 2, "a row is a line");
+    // A person who watches sees our colours, and none of others.
+    let coloured = on_a_terminal(&place, &["agents", "show", "r-1", "--url", &dev.url], &[]);
+    assert!(coloured.contains("\x1b[33mdegraded\x1b[0m"), "{coloured:?}");
+    assert!(!coloured.contains("\x1b[2J") && !coloured.contains("\x1b]0") && !coloured.contains('\u{9b}'));
+    // Programs are given what was written.
+    assert_eq!(run(&["agents", "show", "r-1", "--json"]).json()["reason"], evil);
+}
+
+#[test]
 fn who_fits_a_sentence_best_is_listed_first_with_its_score() {
     let place = Place::new();
     let dev = place.dev(&["--set", "models.embedder=hashing"]);

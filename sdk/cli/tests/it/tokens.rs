@@ -79,6 +79,12 @@ fn a_command_without_a_token_says_how_to_give_one_and_with_one_sees_its_tenant()
             ["platform_tenant_id", "tenant_id", "user_id"].map(|key| own["event"][key].as_str().unwrap());
         assert_eq!(owner, [tenant, tenant, user]);
     }
+    // The tenant is the token's: another one is not passed over.
+    let said = with(&ann, &["events", "groups", "--tenant", "two"]).failed(2);
+    assert!(said.contains("--tenant two does not go with a token") && !said.contains(&ann), "{said}");
+    let mut command = place.command(&["events", "groups", "--json", "--url", &dev.url]);
+    command.env("SOORMA_TOKEN", &ann).env("SOORMA_TENANT", "two");
+    Running::start(command).done().ok();
     let help = Running::start({
         let mut command = place.command(&["tree", "--help"]);
         command.env("SOORMA_TOKEN", &ann);

@@ -68,9 +68,10 @@ pub(super) async fn show(args: Show, printer: Printer) -> anyhow::Result<()> {
         return printer.object(&event);
     }
     let EventItem { event_name, topic, description, .. } = &event;
-    for (name, value) in [("event", event_name), ("topic", &topic.to_string()), ("says", description)] {
-        printer.line(format!("{name:<8} {value}").trim_end())?;
+    for (name, value) in [("event", event_name), ("topic", &topic.to_string())] {
+        printer.line(&format!("{name:<8} {value}"))?;
     }
+    printer.lines(format!("says     {description}").trim_end())?;
     for (what, name, inline) in [
         ("payload", &event.payload_schema_name, &event.payload_schema),
         ("answer", &event.response_schema_name, &event.response_schema),
@@ -78,7 +79,7 @@ pub(super) async fn show(args: Show, printer: Printer) -> anyhow::Result<()> {
         let (title, body) = content(&client, name.as_deref(), inline.as_ref()).await?;
         printer.line(&format!("{what:<8} {title}"))?;
         if let Some(body) = body {
-            printer.line(&pretty(&body))?;
+            printer.lines(&pretty(&body))?;
         }
     }
     Ok(())

@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
             vec![place.to_owned(), change.sentence.clone(), effect]
         });
         printer.table(&["where", "what is different", "for whom"], rows.collect())?;
-        printer.line(&format!("\n{} from {} to {version}: {verdict}", args.name, old.version))?;
+        printer.lines(&format!("\n{} from {} to {version}: {verdict}", args.name, old.version))?;
     }
     match advice(verdict) {
         None => Ok(()),
