@@ -10,7 +10,7 @@ use crate::handle::SupervisorHandle;
 use crate::lifecycle::Observer;
 use crate::spec::{Child, SupervisorSpec};
 use crate::supervisor::{Env, Outcome, SupervisorChild};
-use crate::tree::{self, View};
+use crate::tree::{self, IsSeen, View};
 
 /// The root gave up: a failure came up all levels, or it was killed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +116,7 @@ impl Root {
         self.show(depth, limit, Some(seen))
     }
 
-    fn show(&self, depth: usize, limit: usize, seen: Option<&dyn Fn(&[Arc<str>]) -> bool>) -> TreeNode {
+    fn show(&self, depth: usize, limit: usize, seen: Option<IsSeen<'_>>) -> TreeNode {
         let view = View { limit, seen, now: Instant::now() };
         tree::show(&self.child, depth, &view, &mut Vec::new())
     }

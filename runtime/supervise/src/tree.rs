@@ -8,12 +8,15 @@ use tokio::time::Instant;
 use crate::slot::Kind;
 use crate::spec::Child;
 
+/// Says of a child, by its path below the root, whether it is to be seen.
+pub(crate) type IsSeen<'a> = &'a dyn Fn(&[Arc<str>]) -> bool;
+
 /// How much is shown.
 pub(crate) struct View<'a> {
     /// How many children of each.
     pub(crate) limit: usize,
-    /// Which of them, by their path below the root; the others are as if they were not there. All where it is not said.
-    pub(crate) seen: Option<&'a dyn Fn(&[Arc<str>]) -> bool>,
+    /// Which of them; the others are as if they were not there. All where it is not said.
+    pub(crate) seen: Option<IsSeen<'a>>,
     pub(crate) now: Instant,
 }
 
