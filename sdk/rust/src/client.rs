@@ -38,16 +38,21 @@ impl Client {
     /// certificate that this machine trusts.
     ///
     /// # Errors
-    /// When it is no http or https address, or with https, when this machine trusts no certificate at all.
+    /// When it is no http or https address, or has a user or a password; or with https, when this machine trusts no certificate at all.
     pub fn new(base: &str) -> Result<Self, Error> {
+        // What stands before an @ or behind a ? may be secret: such an address is not repeated.
+        let shown = if base.contains(['@', '?']) { "the address".to_owned() } else { format!("'{base}'") };
         let wrong = |why: &str| {
-            Error::invalid(format!("'{base}' {why}; write it as http://HOST:PORT or https://HOST"))
+            Error::invalid(format!("{shown} {why}; write it as http://HOST:PORT or https://HOST"))
         };
         let url: Url = base.parse().map_err(|_| wrong("is no address"))?;
         if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
             return Err(wrong("is no http address"));
         }
-        if url.path() != "/" || url.query().is_some() {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("has a user or a password, and who is asking is said by a token"));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("has a path, under which no platform answers"));
         }
         let builder = reqwest::Client::builder()
@@ -174,7 +179,10 @@ impl Client {
 
     /// A GET with a query, without a time limit.
     fn request_at<Q: Serialize>(&self, path: &str, query: &Q) -> Result<RequestBuilder, Error> {
-        let mut url = self.url(path)?;
+        self.get(self.url(path)?, query)
+    }
+
+    fn get<Q: Serialize>(&self, mut url: Url, query: &Q) -> Result<RequestBuilder, Error> {
         if let serde_json::Value::Object(query) =
             serde_json::to_value(query).map_err(|error| Error::internal(error.to_string()))?
         {

@@ -1,6 +1,6 @@
 //! The registry: who is here, what they can do, and what events mean.
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Serialize;
 use soorma_api::registry::{
     AgentItem, AgentList, AgentQuery, AgentRegistered, AgentRegistration, AgentView, AgentViews,
@@ -43,7 +43,13 @@ impl Client {
     /// # Errors
     /// What the platform answered, or that it could not be reached.
     pub async fn agent(&self, id: &str) -> Result<AgentView, Error> {
-        self.json(self.at(Method::GET, routes::AGENTS, &[id])?).await
+        // By its id in the query: a path of the platform's own, such as `discover`, may be the id of an agent, too.
+        let query =
+            AgentQuery { agent_id: Some(id.to_owned()), include_expired: true, ..AgentQuery::default() };
+        let missing = || Error::not_found(format!("Agent '{id}' not found"));
+        // An empty id in a query asks for all.
+        let found = self.agents_in_full(&query).await?.agents;
+        found.into_iter().find(|view| view.agent.agent_id == id).ok_or_else(missing)
     }
 
     /// Lists agents, of each name the one that was heard last.
@@ -119,7 +125,9 @@ impl Client {
         // By its name in the query: a path of the platform's own, such as `publish`, may be the name of an event, too.
         let query = EventQuery { event_name: Some(name.to_owned()), ..EventQuery::default() };
         let missing = || Error::not_found(format!("Event '{name}' not found"));
-        self.events(&query).await?.events.into_iter().next().ok_or_else(missing)
+        // An empty name in a query asks for all.
+        let found = self.events(&query).await?.events;
+        found.into_iter().find(|event| event.event_name == name).ok_or_else(missing)
     }
 
     /// Lists what was said of events.
@@ -159,8 +167,8 @@ impl Client {
         let mut all = SchemaList { schemas: Vec::new(), count: 0, next_cursor: None };
         let mut query = SchemaQuery::default();
         loop {
-            let request = self.at(Method::GET, routes::SCHEMAS, &[name, "versions"])?.query(&query);
-            let page: SchemaList = self.json(request).await?;
+            let url = self.address(routes::SCHEMAS, &[name, "versions"])?;
+            let page: SchemaList = self.json(self.get(url, &query)?.timeout(TIMEOUT)).await?;
             all.schemas.extend(page.schemas);
             all.count = all.schemas.len();
             match page.next_cursor {
@@ -180,6 +188,11 @@ impl Client {
 
     /// A request to a path with names in it.
     fn at(&self, method: Method, under: &str, names: &[&str]) -> Result<RequestBuilder, Error> {
+        let url = self.address(under, names)?;
+        Ok(self.sign(self.http.request(method, url).timeout(TIMEOUT)))
+    }
+
+    fn address(&self, under: &str, names: &[&str]) -> Result<Url, Error> {
         // An address takes these for a way up.
         if let Some(name) = names.iter().find(|name| matches!(**name, "." | "..")) {
             return Err(Error::invalid(format!("'{name}' cannot stand in an address")));
@@ -190,7 +203,7 @@ impl Client {
             Ok(mut segments) => drop(segments.extend(names)),
             Err(()) => return Err(Error::internal("the address of the platform takes no path")),
         }
-        Ok(self.sign(self.http.request(method, url).timeout(TIMEOUT)))
+        Ok(url)
     }
 }
 

@@ -58,12 +58,19 @@ async fn agents_with_any_name_come_are_heard_and_leave() {
         );
         let asked = &shown.capabilities[0].consumed_event;
         assert_eq!((asked.topic, &asked.payload_schema), (Topic::PlanEvents, &None));
-        if id != "discover" {
-            assert_eq!(client.agent(id).await.unwrap(), views[0]);
-        }
+        assert_eq!(client.agent(id).await.unwrap(), views[0]);
         client.deregister(id).await.unwrap();
         assert_eq!(client.deregister(id).await.unwrap_err().code, ErrorCode::NotFound);
     }
+    for nobody in ["nobody", "", ".", "..", "discover"] {
+        let none = client.agent(nobody).await.unwrap_err();
+        assert_eq!((none.code, none.message), (ErrorCode::NotFound, format!("Agent '{nobody}' not found")));
+    }
+    for name in [".", "..", "a/../b"] {
+        client.register_agent(agent(name, name)).await.unwrap();
+        assert_eq!(client.agent(name).await.unwrap().agent.agent_id, name);
+    }
+    assert_eq!(client.agent("").await.unwrap_err().code, ErrorCode::NotFound, "nobody has no id");
     for way_up in [".", ".."] {
         assert_eq!(client.deregister(way_up).await.unwrap_err().code, ErrorCode::Invalid);
     }
@@ -118,7 +125,9 @@ async fn events_and_schemas_come_back_as_they_were_said() {
     publish.response_schema_name = Some("n/m".to_owned());
     client.define_event(publish.clone()).await.unwrap();
     assert_eq!(client.event("publish").await.unwrap(), publish);
-    assert_eq!(client.event("nothing").await.unwrap_err().code, ErrorCode::NotFound);
+    for nothing in ["nothing", ""] {
+        assert_eq!(client.event(nothing).await.unwrap_err().code, ErrorCode::NotFound);
+    }
     let of_topic = EventQuery { topic: Some("plan-events".to_owned()), ..EventQuery::default() };
     assert_eq!(client.events(&of_topic).await.unwrap().count, 0);
     for version in ["1/0", "2 \u{e9}"] {

@@ -74,6 +74,22 @@ fn a_base_address_is_http_or_https_and_no_more() {
     }
 }
 
+#[test]
+fn a_base_address_with_a_password_is_refused_and_not_repeated() {
+    for wrong in [
+        "http://ada:hunter2@127.0.0.1:8080",
+        "https://hunter2@soorma.example",
+        "https://:hunter2@soorma.example",
+        "http://ada:hunter2@:x",
+        "ftp://ada:hunter2@soorma.example",
+        "https://soorma.example/?key=hunter2",
+    ] {
+        let error = Client::new(wrong).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Invalid, "{wrong}");
+        assert!(!error.message.contains("hunter2") && error.message.contains("https://HOST"), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_answers_that_the_platform_is_elsewhere_does_not_lead_the_token_there() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
