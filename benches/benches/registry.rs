@@ -119,7 +119,10 @@ fn config(folder: &Path) -> Config {
     let mut config = Config::default();
     config.node.data = folder.to_owned();
     config.edge.listen = "127.0.0.1:0".parse().unwrap();
+    // What is registered while it is measured comes on top.
     config.registry.max_agents_per_tenant = 10_000_000;
+    config.registry.max_agents = 10_000_000;
+    config.registry.max_bytes_per_tenant = config.registry.max_bytes;
     // Nobody gives a sign of life here.
     config.registry.lease = Duration::from_secs(86_400);
     config

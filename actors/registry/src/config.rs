@@ -26,6 +26,10 @@ pub struct Config {
     pub max_events_per_tenant: usize,
     /// How many schemas a tenant has at most, each version counted.
     pub max_schemas_per_tenant: usize,
+    /// How many bytes all that a tenant has registered takes at most, by estimate.
+    pub max_bytes_per_tenant: usize,
+    /// The same of all tenants.
+    pub max_bytes: usize,
     /// How many writes wait for the store at most.
     pub max_waiting: usize,
     /// How long a write may take.
@@ -53,6 +57,8 @@ impl Default for Config {
             max_agents: 1_000_000,
             max_events_per_tenant: 10_000,
             max_schemas_per_tenant: 10_000,
+            max_bytes_per_tenant: 256 * 1_024 * 1_024,
+            max_bytes: usize::try_from(4 * 1_024 * 1_024 * 1_024_u64).unwrap_or(usize::MAX),
             max_waiting: 4_096,
             answer_within: Duration::from_secs(10),
             payloads: Payloads::Warn,

@@ -16,12 +16,13 @@ use tokio::time::{Instant, timeout};
 use crate::announcement;
 use crate::compiler::{WITHIN, on_a_thread};
 use crate::describe::describe;
-use crate::limits::{check_record, check_standing, room_for};
+use crate::limits::{bytes_for, check_record, check_standing, room_for};
 use crate::payloads::listed;
 use crate::registry::Registry;
 use crate::schema::CompiledSchema;
 use crate::view::Tenant;
 use crate::view::row::Row;
+use crate::weight::{of_agent, of_event, of_schema, of_standing};
 
 /// How long the store may take to say that it is there.
 const CHECK_WITHIN: Duration = Duration::from_secs(5);
@@ -40,6 +41,8 @@ impl Directory for Registry {
         if before.is_none() {
             self.room_for_agent(tenant, &agent.id)?;
         }
+        let takes = of_agent(&agent) + of_standing(&standing);
+        self.room(tenant, ("agent", &agent.id), before.as_ref().map_or(0, |row| row.whole_bytes()), takes)?;
         let was_gone_since = before.and_then(|row| self.expired_since(&row));
         let (id, asked_at) = (agent.id.clone(), Instant::now());
         match self.shared.write(tenant, RegistryAct::PutAgent { agent, standing }).await? {
@@ -58,7 +61,12 @@ impl Directory for Registry {
         standing: Option<Standing>,
     ) -> Result<bool, Error> {
         standing.as_ref().map_or(Ok(()), check_standing)?;
-        let was_gone_since = self.row(tenant, agent)?.and_then(|row| self.expired_since(&row));
+        let before = self.row(tenant, agent)?;
+        if let (Some(row), Some(standing)) = (&before, &standing) {
+            let had = of_standing(&row.life().standing);
+            self.room(tenant, ("the reason of agent", agent), had, of_standing(standing))?;
+        }
+        let was_gone_since = before.and_then(|row| self.expired_since(&row));
         let asked_at = Instant::now();
         match self.shared.write(tenant, RegistryAct::Hear { agent: agent.clone(), standing }).await? {
             Ok(written) => {
@@ -92,9 +100,9 @@ impl Directory for Registry {
         Ok(self.row(tenant, agent)?.map(|row| row.registered(self.shared.now())))
     }
 
-    fn agents(&self, tenant: &TenantId, query: &AgentQuery) -> Result<AgentPage, Error> {
+    async fn agents(&self, tenant: &TenantId, query: &AgentQuery) -> Result<AgentPage, Error> {
         match self.tenant(tenant)? {
-            Some(tenant) => tenant.find(query, self.shared.now()),
+            Some(tenant) => tenant.find(query, self.shared.now()).await,
             None => Ok(AgentPage::default()),
         }
     }
@@ -104,7 +112,7 @@ impl Directory for Registry {
         let tenant = self.tenant(tenant)?.unwrap_or_default();
         let most = Ranking::MAX_CANDIDATES;
         let (candidates, more) =
-            tenant.candidates(&AgentQuery { limit: most, ..query.clone() }, self.shared.now())?;
+            tenant.candidates(&AgentQuery { limit: most, ..query.clone() }, self.shared.now()).await?;
         if more {
             return Err(Error::invalid(format!(
                 "more than {most} agents fit, which are too many to rank; narrow it down by capability, event, topic, kind, status or text"
@@ -121,13 +129,17 @@ impl Directory for Registry {
                 self.admit(tenant, schema, format!("the schema of the {which} of '{}'", event.name)).await?;
             }
         }
+        let mut before = 0;
         if let Some(known) = self.tenant(tenant)? {
             let known = known.definitions();
-            if known.event(event.name.as_str()).is_none() {
+            if let Some(known) = known.event(event.name.as_str()) {
+                before = of_event(known);
+            } else {
                 let most = self.shared.config.max_events_per_tenant;
                 room_for("event", &event.name, known.event_count(), most)?;
             }
         }
+        self.room(tenant, ("event", &event.name), before, of_event(&event))?;
         match self.shared.write(tenant, RegistryAct::PutEvent(event)).await? {
             Ok(written) => Ok(written.made),
             Err(refused) => Err(surprising(refused)),
@@ -164,6 +176,7 @@ impl Directory for Registry {
             let most = self.shared.config.max_schemas_per_tenant;
             room_for("schema", &schema.name, known.schema_count(), most)?;
         }
+        self.room(tenant, ("schema", &schema.name), 0, of_schema(&schema))?;
         self.admit(tenant, &schema.schema, format!("schema '{called}'")).await?;
         match self.shared.write(tenant, RegistryAct::PutSchema(schema)).await? {
             Ok(_) => Ok(()),
@@ -251,13 +264,35 @@ impl Registry {
         let has = view.tenant(tenant).map_or(0, |tenant| tenant.agents().len());
         room_for("agent", agent, has, config.max_agents_per_tenant)?;
         if view.agents() >= config.max_agents {
-            // How many all tenants have is no tenant's business.
-            let message = "there is no room for more agents on this platform";
-            return Err(
-                Error::new(ErrorCode::Overloaded, message).retry_after(self.shared.config.sweep_every)
-            );
+            return Err(self.no_room_for_anybody("there is no room for more agents on this platform"));
         }
         Ok(())
+    }
+
+    /// Refuses what takes more room than what is in its place, when there is no more; as above.
+    fn room(
+        &self,
+        tenant: &TenantId,
+        (what, name): (&str, &Name),
+        before: usize,
+        takes: usize,
+    ) -> Result<(), Error> {
+        if takes <= before {
+            return Ok(());
+        }
+        let (view, config, more) = (self.shared.view()?, &self.shared.config, takes - before);
+        let has = view.tenant(tenant).map_or(0, |tenant| tenant.bytes());
+        bytes_for(what, name, has.saturating_add(more), config.max_bytes_per_tenant)?;
+        if view.bytes().saturating_add(more) > config.max_bytes {
+            let message = "there is no room for more in the registry of this platform";
+            return Err(self.no_room_for_anybody(message));
+        }
+        Ok(())
+    }
+
+    /// How much all tenants have is no tenant's business.
+    fn no_room_for_anybody(&self, message: &str) -> Error {
+        Error::new(ErrorCode::Overloaded, message).retry_after(self.shared.config.sweep_every)
     }
 
     /// Returns when an agent whose lease has run out was last heard.

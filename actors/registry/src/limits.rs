@@ -1,6 +1,6 @@
 //! What an agent may say of itself.
 
-use soorma_core::{AgentRecord, AgentStatus, Error, Name};
+use soorma_core::{AgentRecord, AgentStatus, Error, ErrorCode, Name};
 use soorma_ports::Standing;
 
 /// Says what of a record is larger than it may be.
@@ -20,7 +20,7 @@ pub(crate) fn check_record(agent: &AgentRecord) -> Result<(), Error> {
         )?;
         at_most(&of("produced events"), capability.produces.len(), AgentRecord::MAX_EVENTS)?;
     }
-    Ok(())
+    at_most("bytes of all that it says of itself", agent.bytes(), AgentRecord::MAX_BYTES)
 }
 
 /// Refuses what only a reader can find out.
@@ -46,5 +46,16 @@ pub(crate) fn room_for(what: &str, name: &Name, has: usize, most: usize) -> Resu
         return Ok(());
     }
     let message = format!("there is no room for {what} '{name}': the tenant has {has} of at most {most}");
-    Err(Error::new(soorma_core::ErrorCode::RateLimited, message))
+    Err(Error::new(ErrorCode::RateLimited, message))
+}
+
+/// Refuses what would take more bytes than a tenant may have.
+pub(crate) fn bytes_for(what: &str, name: &Name, takes: usize, most: usize) -> Result<(), Error> {
+    if takes <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "there is no room for {what} '{name}': with it, what the tenant has registered would take {takes} bytes of at most {most}"
+    );
+    Err(Error::new(ErrorCode::RateLimited, message))
 }

@@ -7,6 +7,8 @@ pub(crate) mod definitions;
 pub(crate) mod place;
 pub(crate) mod row;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,21 +22,26 @@ use crate::meaning::{Candidate, Turns};
 use crate::view::agents::Agents;
 use crate::view::definitions::Definitions;
 use crate::view::row::{Moment, Row};
-use crate::view::scan::{Kept, Scan};
+use crate::view::scan::{Kept, Piece, Scan};
+use crate::weight::{of_event, of_schema, of_standing};
 
-/// How many rows one reader looks at before others may change them: well below a millisecond.
-const PIECE: usize = 1_000;
+/// How much one reader looks at before others may change it, and before others have this thread: well below a millisecond.
+const PIECE: Piece = Piece { rows: 1_000, bytes: 2 * 1_024 * 1_024 };
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
     tenants: DashMap<TenantId, Arc<Tenant>>,
     agents: AtomicUsize,
+    /// How much room all of it takes.
+    bytes: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Tenant {
     agents: RwLock<Agents>,
     definitions: RwLock<Definitions>,
+    /// How much room both take.
+    bytes: AtomicUsize,
     /// Who has vectors made of the agents.
     pub(crate) turns: Turns,
 }
@@ -61,24 +68,32 @@ impl Tenant {
     }
 
     /// Finds the agents that fit a query.
-    pub(crate) fn find(&self, query: &AgentQuery, now: Moment) -> Result<AgentPage, Error> {
-        let (agents, more) = self.scan(query, now)?;
+    pub(crate) async fn find(&self, query: &AgentQuery, now: Moment) -> Result<AgentPage, Error> {
+        let (agents, more) = self.scan(query, now).await?;
         Ok(AgentPage { agents, more })
     }
 
     /// Finds them with their rows; says whether there are more than the query has room for.
-    pub(crate) fn candidates(
+    pub(crate) async fn candidates(
         &self,
         query: &AgentQuery,
         now: Moment,
     ) -> Result<(Vec<Candidate>, bool), Error> {
-        self.scan(query, now)
+        self.scan(query, now).await
     }
 
-    fn scan<K: Kept>(&self, query: &AgentQuery, now: Moment) -> Result<(Vec<K>, bool), Error> {
+    async fn scan<K: Kept>(&self, query: &AgentQuery, now: Moment) -> Result<(Vec<K>, bool), Error> {
         let mut scan = Scan::new(query, now)?;
-        while !scan.go_on(&self.agents(), &self.definitions(), PIECE) {}
+        while !scan.go_on(&self.agents(), &self.definitions(), PIECE) {
+            // However much a tenant has, and whatever it asks: others are answered meanwhile.
+            tokio::task::yield_now().await;
+        }
         Ok(scan.found())
+    }
+
+    /// Returns about how many bytes all that is registered takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     fn is_empty(&self) -> bool {
@@ -94,6 +109,11 @@ impl View {
     /// Returns how many agents all tenants have.
     pub(crate) fn agents(&self) -> usize {
         self.agents.load(Ordering::Relaxed)
+    }
+
+    /// Returns about how many bytes all that is registered in all tenants takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Shows all agents of all tenants, tenant by tenant.
@@ -127,22 +147,29 @@ impl View {
                 self.put_agent(&tenant, Row::new(id, tightened(*agent), standing, registered_at, heard_at))
             }
             RegistryRow::Heard { agent, standing, heard_at } => {
-                let row = self.tenant(&id).and_then(|tenant| tenant.agent(&agent));
-                if row.is_none() {
+                let tenant = self.tenant(&id);
+                let row = tenant.as_ref().and_then(|tenant| tenant.agent(&agent));
+                let Some((tenant, row)) = tenant.zip(row) else {
                     tracing::debug!(tenant = %id, %agent, "an agent was heard that could not be read before");
-                }
-                row.filter(|row| heard(row, standing, heard_at))
+                    return None;
+                };
+                self.heard(&tenant, &row, standing, heard_at).then_some(row)
             }
             RegistryRow::Removed { agent } => {
                 self.remove_agent(&id, &agent);
                 None
             }
             RegistryRow::Event(event) => {
-                self.tenant_or_new(&id).definitions_mut().put_event(*event);
+                let (tenant, bytes) = (self.tenant_or_new(&id), of_event(&event));
+                let before = tenant.definitions_mut().put_event(*event);
+                self.weigh(&tenant, before.map_or(0, |before| of_event(&before)), bytes);
                 None
             }
             RegistryRow::Schema(schema) => {
-                self.tenant_or_new(&id).definitions_mut().put_schema(*schema, revision);
+                let (tenant, bytes) = (self.tenant_or_new(&id), of_schema(&schema));
+                if tenant.definitions_mut().put_schema(*schema, revision) {
+                    self.weigh(&tenant, 0, bytes);
+                }
                 None
             }
         }
@@ -159,13 +186,14 @@ impl View {
                 (life.standing.clone(), life.registered_at, life.heard_at)
             };
             known.life().registered_at = registered_at;
-            return heard(known, standing, heard_at).then(|| Arc::clone(known));
+            return self.heard(tenant, known, standing, heard_at).then(|| Arc::clone(known));
         }
         if let Some(known) = &known {
             let mut old = known.life();
             old.leave();
             row.life().heard_here = old.heard_here;
         }
+        self.weigh(tenant, known.as_ref().map_or(0, |known| known.whole_bytes()), row.whole_bytes());
         let row = Arc::new(row);
         // What was in its place is dropped after the lock.
         let _old = tenant.agents_mut().put(&row);
@@ -181,8 +209,27 @@ impl View {
         let Some(row) = removed else { return };
         row.life().leave();
         self.agents.fetch_sub(1, Ordering::Relaxed);
+        self.weigh(&tenant, row.whole_bytes(), 0);
         if tenant.is_empty() {
             self.tenants.remove(id);
+        }
+    }
+
+    /// Notes a sign of life; says whether the lease is to be looked at anew, since it was said that it has run out.
+    fn heard(&self, tenant: &Tenant, row: &Row, standing: Standing, heard_at: Timestamp) -> bool {
+        let mut life = row.life();
+        self.weigh(tenant, of_standing(&life.standing), of_standing(&standing));
+        life.standing = standing;
+        let later = heard_at > life.heard_at;
+        life.heard_at = heard_at;
+        later && std::mem::take(&mut life.announced)
+    }
+
+    /// Notes that something takes more or less room than before.
+    fn weigh(&self, tenant: &Tenant, before: usize, after: usize) {
+        for bytes in [&tenant.bytes, &self.bytes] {
+            // Beyond the end it goes on at zero: so less is taken away.
+            bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
         }
     }
 
@@ -192,15 +239,6 @@ impl View {
             None => Arc::clone(&self.tenants.entry(id.clone()).or_default()),
         }
     }
-}
-
-/// Notes a sign of life; says whether the lease is to be looked at anew, since it was said that it has run out.
-fn heard(row: &Row, standing: Standing, heard_at: Timestamp) -> bool {
-    let mut life = row.life();
-    life.standing = standing;
-    let later = heard_at > life.heard_at;
-    life.heard_at = heard_at;
-    later && std::mem::take(&mut life.announced)
 }
 
 /// Gives back the room that lists keep for more than they will ever have.

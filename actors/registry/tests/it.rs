@@ -12,5 +12,6 @@ mod it {
     mod payloads;
     mod queries;
     mod random;
+    mod room;
     mod writes;
 }

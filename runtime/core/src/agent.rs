@@ -41,6 +41,25 @@ impl AgentRecord {
     pub const MAX_DESCRIPTION_BYTES: usize = 8 * 1_024;
     /// The most bytes of a version.
     pub const MAX_VERSION_BYTES: usize = 50;
+    /// The most [`bytes`](Self::bytes) of all that one agent says of itself.
+    pub const MAX_BYTES: usize = 64 * 1_024;
+
+    /// Returns how many bytes all that it says of itself has: its names, descriptions and events.
+    pub fn bytes(&self) -> usize {
+        let names = |names: &[Name]| names.iter().map(|name| name.as_str().len()).sum::<usize>();
+        let capabilities = self.capabilities.iter().map(|one| {
+            let events = one.produces.iter().chain([&one.consumes]);
+            let events = events.map(|event| event.name.as_str().len()).sum::<usize>();
+            one.name.as_str().len() + one.description.len() + events
+        });
+        self.id.as_str().len()
+            + self.name.as_str().len()
+            + self.description.len()
+            + self.version.as_ref().map_or(0, String::len)
+            + capabilities.sum::<usize>()
+            + names(&self.consumes)
+            + names(&self.produces)
+    }
 
     /// Returns the version that it states, or the part of its name after the last colon.
     pub fn version(&self) -> Option<&str> {

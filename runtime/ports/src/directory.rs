@@ -47,8 +47,8 @@ pub trait Directory: Send + Sync + std::fmt::Debug + 'static {
     /// Returns an agent, also an expired one.
     fn agent(&self, tenant: &TenantId, agent: &Name) -> Result<Option<Registered>, Error>;
 
-    /// Returns the agents that fit all that is asked, by name and then by id.
-    fn agents(&self, tenant: &TenantId, query: &AgentQuery) -> Result<AgentPage, Error>;
+    /// Returns the agents that fit all that is asked, by name and then by id. Others are answered while it looks through many.
+    async fn agents(&self, tenant: &TenantId, query: &AgentQuery) -> Result<AgentPage, Error>;
 
     /// Returns the agents that fit all that is asked, best first: those whose words on themselves are nearest in meaning to a sentence;
     /// alike ones by name and then by id.

@@ -18,7 +18,7 @@ use soorma_supervise::{
 use crate::announcer::Announcer;
 use crate::auth::{self, Auth};
 use crate::backends::Backends;
-use crate::config::{Config, Payloads};
+use crate::config::{self, Config, Payloads};
 use crate::machine::{MachineClock, MachineEntropy};
 use crate::models;
 use crate::sight;
@@ -44,6 +44,9 @@ pub enum NodeError {
     /// There cannot be models as is configured.
     #[error("{0}")]
     Models(String),
+    /// One tenant may have more than all of them together.
+    #[error("{0}")]
+    Bounds(String),
     /// The tree gave up.
     #[error("{0}")]
     GaveUp(#[from] GaveUp),
@@ -103,6 +106,7 @@ impl Node {
     pub async fn start(config: Config, options: Options) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(MachineClock);
         let entropy: Arc<dyn Entropy> = Arc::new(MachineEntropy);
+        may_hold(&config.registry)?;
         let embedder = models::embedder(&config.models, &entropy)?;
         // The port is taken before the log is opened: a port in use is found before anything is done.
         let listener = match options.edge {
@@ -347,10 +351,25 @@ fn registry_config(config: &Config) -> soorma_registry::Config {
         sweep_every: own.sweep_every,
         forget_after: own.forget_after,
         max_agents_per_tenant: usize::try_from(own.max_agents_per_tenant).unwrap_or(usize::MAX),
+        max_agents: usize::try_from(own.max_agents).unwrap_or(usize::MAX),
+        max_bytes_per_tenant: own.max_bytes_per_tenant.as_usize(),
+        max_bytes: own.max_bytes.as_usize(),
         payloads: payloads(own.payloads),
         payloads_of: own.payloads_of.0.iter().map(|(tenant, of)| (tenant.clone(), payloads(*of))).collect(),
         ..soorma_registry::Config::default()
     }
+}
+
+/// Refuses bounds of one tenant above those of all: they would never hold.
+fn may_hold(registry: &config::Registry) -> Result<(), NodeError> {
+    let agents = ("agents", u64::from(registry.max_agents_per_tenant), u64::from(registry.max_agents));
+    let bytes = ("bytes", registry.max_bytes_per_tenant.0, registry.max_bytes.0);
+    let above = [agents, bytes].into_iter().find(|(_, one, all)| one > all);
+    above.map_or(Ok(()), |(of, one, all)| {
+        Err(NodeError::Bounds(format!(
+            "registry.max_{of}_per_tenant is {one}, more than all tenants may have: lower it, or raise registry.max_{of}, which is {all}"
+        )))
+    })
 }
 
 fn edge_config(config: &Config) -> soorma_edge::Config {
@@ -388,7 +407,7 @@ impl From<NodeError> for Error {
         let message = error.to_string();
         match error {
             NodeError::Log(error) => Self { message, ..Self::from(error) },
-            NodeError::Auth(_) | NodeError::Models(_) => Self::invalid(message),
+            NodeError::Auth(_) | NodeError::Models(_) | NodeError::Bounds(_) => Self::invalid(message),
             NodeError::Data(_) | NodeError::Registry(_) | NodeError::Listen(_) | NodeError::GaveUp(_) => {
                 Self::unavailable(message)
             }

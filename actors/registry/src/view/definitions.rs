@@ -235,27 +235,30 @@ impl Definitions {
         Some(Rule::Named(Arc::clone(named)))
     }
 
-    pub(crate) fn put_event(&mut self, definition: EventDefinition) {
-        if self.event(definition.name.as_str()).is_some_and(|known| **known == definition) {
-            // Agents say the same whenever they start; what was made of its schema stays.
-            return;
+    /// Says what an event means; returns what was said before.
+    pub(crate) fn put_event(&mut self, definition: EventDefinition) -> Option<Arc<EventDefinition>> {
+        // Agents say the same whenever they start; what was made of its schema stays.
+        if let Some(known) = self.event(definition.name.as_str()).filter(|known| ***known == definition) {
+            return Some(Arc::clone(known));
         }
         let name = definition.name.as_str().into();
         let row = EventRow { definition: Arc::new(definition), compiled: Compiled::default() };
-        self.events.insert(name, Arc::new(row));
+        self.events.insert(name, Arc::new(row)).map(|before| Arc::clone(&before.definition))
     }
 
-    pub(crate) fn put_schema(&mut self, schema: PayloadSchema, revision: u64) {
+    /// Puts a schema in; returns whether it is new.
+    pub(crate) fn put_schema(&mut self, schema: PayloadSchema, revision: u64) -> bool {
         let versions = self.schemas.entry(schema.name.as_str().into()).or_default();
         if versions.iter().any(|row| row.schema.version == schema.version) {
             // It never changes: the same change was read again.
-            return;
+            return false;
         }
         let at = versions
             .partition_point(|row| (row.schema.created_at, row.revision) < (schema.created_at, revision));
         let row = SchemaRow { schema: Arc::new(schema), revision, compiled: Compiled::default() };
         versions.insert(at, Arc::new(row));
         self.schema_count += 1;
+        true
     }
 }
 

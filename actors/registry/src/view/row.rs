@@ -9,6 +9,7 @@ use soorma_ports::{Registered, Said, Standing};
 use tokio::time::Instant;
 
 use crate::meaning::Vector;
+use crate::weight::{of_agent, of_standing};
 
 /// The moment at which a question is answered, on both clocks, and how long leases run.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,8 @@ pub(crate) struct Row {
     pub(crate) said: Arc<Said>,
     /// Tells names apart without looking at them, which lie elsewhere in memory.
     pub(crate) name_hash: u64,
+    /// How much room it takes, but for how it is.
+    pub(crate) bytes: usize,
     life: Mutex<Life>,
 }
 
@@ -79,11 +82,17 @@ impl Row {
         let mut hasher = std::hash::DefaultHasher::new();
         record.name.hash(&mut hasher);
         let name_hash = hasher.finish();
-        Self { tenant, said: Arc::new(Said::new(record)), name_hash, life: Mutex::new(life) }
+        let bytes = of_agent(&record);
+        Self { tenant, said: Arc::new(Said::new(record)), name_hash, bytes, life: Mutex::new(life) }
     }
 
     pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how much room it takes, with how it is.
+    pub(crate) fn whole_bytes(&self) -> usize {
+        self.bytes + of_standing(&self.life().standing)
     }
 
     pub(crate) fn record(&self) -> &AgentRecord {

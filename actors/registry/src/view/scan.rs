@@ -38,6 +38,17 @@ impl Kept for Candidate {
     }
 }
 
+/// How often what a row takes counts for a word that is looked for in it, which is done letter by letter.
+const EACH_WORD: usize = 4;
+
+/// How much is looked at in one piece: so many rows, or fewer when there is much to read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece {
+    pub(crate) rows: usize,
+    /// What rows take, more often for each word that is looked for in them.
+    pub(crate) bytes: usize,
+}
+
 /// A query on its way.
 #[derive(Debug)]
 pub(crate) struct Scan<'a, K> {
@@ -58,8 +69,8 @@ impl<'a, K: Kept> Scan<'a, K> {
         Ok(Self { query, words, now, last: None, found: Vec::new(), name_hash: 0, more: false })
     }
 
-    /// Looks at so many more rows; says whether it is at its end.
-    pub(crate) fn go_on(&mut self, agents: &Agents, definitions: &Definitions, most: usize) -> bool {
+    /// Looks at a piece more; says whether it is at its end.
+    pub(crate) fn go_on(&mut self, agents: &Agents, definitions: &Definitions, most: Piece) -> bool {
         if let Some(id) = &self.query.id {
             if let Some(row) = agents.get(id.as_str())
                 && let Some(found) = self.look_at(row, None, definitions)
@@ -73,7 +84,7 @@ impl<'a, K: Kept> Scan<'a, K> {
         let given = self.query.after.as_ref().map(|(name, id)| (name.as_str(), id.as_str()));
         let place =
             before.as_deref().map(|row| (row.record().name.as_str(), row.record().id.as_str())).or(given);
-        let mut looked_at = 0;
+        let (mut looked_at, mut read) = (0, 0);
         for row in with_name(rows, self.query.name.as_deref(), place) {
             if let Some(found) = self.look_at(row, known, definitions)
                 && !self.take(row, found)
@@ -81,7 +92,8 @@ impl<'a, K: Kept> Scan<'a, K> {
                 return true;
             }
             looked_at += 1;
-            if looked_at == most {
+            read += row.bytes * (1 + EACH_WORD * self.words.count());
+            if looked_at >= most.rows || read >= most.bytes {
                 self.last = Some(Arc::clone(row));
                 return false;
             }

@@ -25,6 +25,11 @@ impl Words {
         Ok(Self(words))
     }
 
+    /// Returns how many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether each stands in the name, the description or a capability of an agent.
     pub(crate) fn are_in(&self, record: &AgentRecord) -> bool {
         self.0.iter().all(|word| {

@@ -53,7 +53,7 @@ async fn whatever_child_is_killed_while_agents_register_those_that_were_answered
             tokio::time::sleep(Duration::from_millis(7)).await;
             node.root.kill(&format!("registry/{victim}"));
             // What is known can be read while it is down.
-            assert!(node.registry.agents(&one(), &all()).is_ok());
+            assert!(node.registry.agents(&one(), &all()).await.is_ok());
         }
         let answered: Vec<_> = callers.join_all().await.into_iter().flatten().collect();
         assert!(answered.len() > 300, "{victim}: {} were answered", answered.len());

@@ -35,7 +35,7 @@ async fn a_planner_reads_what_agents_can_do_and_how_they_are_asked_for_it() {
     writes.payload_schema = Some(Data::from_value(&impossible).expect("an object"));
     node.registry.define_event(&one(), writes).await.expect("defined");
 
-    let agents = node.registry.agents(&one(), &all()).expect("answers").agents;
+    let agents = node.registry.agents(&one(), &all()).await.expect("answers").agents;
     let described = node.registry.describe(&one(), &agents, 10_000).await.expect("answers");
     assert_eq!(
         described.to_string(),

@@ -76,7 +76,7 @@ async fn each_condition_finds_those_that_fit() {
         assert_eq!(node.ids(&query), expected, "{query:?}");
     }
     let words = (0..100).map(|n| format!("w{n} ")).collect();
-    assert!(node.registry.agents(&one(), &AgentQuery { text: Some(words), ..all() }).is_err());
+    assert!(node.registry.agents(&one(), &AgentQuery { text: Some(words), ..all() }).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,7 +278,7 @@ proptest! {
                 let mut paged = AgentQuery { limit: page_size, ..query };
                 let mut found = Vec::new();
                 loop {
-                    let page = node.registry.agents(&one(), &paged).expect("it answers");
+                    let page = node.registry.agents(&one(), &paged).await.expect("it answers");
                     assert!(page.agents.len() <= page_size);
                     found.extend(ids(&page.agents));
                     let Some(last) = page.agents.last().filter(|_| page.more) else { break };

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use serde_json::Value;
 use soorma_bus::EventBus;
 use soorma_core::{
@@ -65,7 +66,6 @@ impl Store {
         })
     }
 
-    pub(crate) fn away(&self, away: bool) {
     fn inner(&self) -> Arc<MemoryRegistry> {
         Arc::clone(&self.inner.lock().expect("whole"))
     }
@@ -75,6 +75,7 @@ impl Store {
         *self.inner.lock().expect("whole") = MemoryRegistry::new();
     }
 
+    pub(crate) fn away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
     }
 
@@ -155,8 +156,8 @@ impl RegistryStore for Store {
     }
 
     async fn forget(&self, removed_before: Timestamp) -> Result<u64, RegistryStoreError> {
-        self.is_there()?;
         self.open.subscribe().wait_for(|open| *open).await.expect("the sender is ours");
+        self.is_there()?;
         self.inner().forget(removed_before).await
     }
 
@@ -242,7 +243,7 @@ impl Node {
 
     /// Returns the ids of the agents that fit, in order.
     pub(crate) fn ids(&self, query: &AgentQuery) -> Vec<String> {
-        ids(&self.registry.agents(&one(), query).expect("it answers").agents)
+        ids(&asked(&self.registry, &one(), query))
     }
 }
 
@@ -318,9 +319,14 @@ pub(crate) async fn up_again(node: &Node) {
     }
 }
 
+/// Returns the agents that fit. So few are looked through at once.
+fn asked(registry: &Registry, tenant: &TenantId, query: &AgentQuery) -> Vec<Registered> {
+    registry.agents(tenant, query).now_or_never().expect("few agents").expect("it answers").agents
+}
+
 /// Returns all agents of a tenant by id.
 pub(crate) fn by_id(registry: &Registry, tenant: &TenantId) -> BTreeMap<String, Registered> {
     let query = AgentQuery { expired: true, ..all() };
-    let page = registry.agents(tenant, &query).expect("it answers");
-    page.agents.into_iter().map(|agent| (agent.said.record.id.to_string(), agent)).collect()
+    let agents = asked(registry, tenant, &query).into_iter();
+    agents.map(|agent| (agent.said.record.id.to_string(), agent)).collect()
 }

@@ -134,7 +134,7 @@ async fn best(app: &App, tenant: &TenantId, ask: Ask, meaning: &str) -> Result<R
 
 async fn answer(app: &App, tenant: &TenantId, ask: Ask) -> Result<Response, Refusal> {
     let page = match &ask.query {
-        Some(query) => app.directory().agents(tenant, query)?,
+        Some(query) => app.directory().agents(tenant, query).await?,
         // What is asked for is no name that an agent could have.
         None => AgentPage::default(),
     };

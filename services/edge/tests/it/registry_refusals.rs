@@ -66,6 +66,22 @@ async fn each_limit_of_an_agent_is_said_with_its_place() {
     let faults =
         refused(&reply, &["agent.consumedEvents[1] has 256 bytes", "agent.consumedEvents[2] must be text"]);
     assert_eq!(faults[1]["loc"], json!(["body", "agent", "consumedEvents", 2]));
+    // All that it says of itself: two letters of its own, two of each capability, the event once more, and descriptions.
+    let large = |bytes: usize| {
+        let capability = |described: usize| {
+            let event = json!({"eventName": "e", "topic": "plan-events", "description": ""});
+            json!({"taskName": "t", "description": "d".repeat(described), "consumedEvent": event, "producedEvents": []})
+        };
+        let mut capabilities = vec![capability(8_192); 7];
+        capabilities.push(capability(bytes - 7 * 8_192 - 2 - 8 * 2 - 1));
+        let agent = json!({"agentId": "a", "name": "n", "description": "", "capabilities": capabilities});
+        register(&server, |sent| *sent = agent)
+    };
+    assert_eq!(large(65_536).await.status, 200);
+    let reply = large(65_537).await;
+    let words =
+        "agent says 65537 bytes of itself in names, descriptions and events; at most 65536 are allowed";
+    assert_eq!(only(&refused(&reply, &[words])), ("too_long", &json!(["body", "agent"])));
     // At the limit, all is well.
     let reply = register(&server, |agent| {
         agent["name"] = json!("n".repeat(255));

@@ -177,6 +177,12 @@ config! {
         [forget_after] Duration = secs(86_400), at_least(secs(1));
         /// How many agents one tenant has.
         [max_agents_per_tenant] u32 = 100_000, between(1, 10_000_000);
+        /// How many agents all tenants have; each tenant may have as many at most.
+        [max_agents] u32 = 1_000_000, between(1, 10_000_000);
+        /// How much room in memory, by estimate, all that one tenant has registered takes; what an agent says counts twice.
+        [max_bytes_per_tenant] ByteSize = ByteSize(256 * MIB), at_least(ByteSize(MIB));
+        /// The same of all tenants. It is read into memory when the node starts: leave it as much, and more for what it works with.
+        [max_bytes] ByteSize = ByteSize(4 * 1_024 * MIB), at_least(ByteSize(MIB));
         /// What becomes of an event whose payload does not fit the schema that its definition names: off, warn or enforce.
         [payloads] Payloads = Payloads::Warn, any;
         /// The same for tenants that differ: tenant=off, with commas between them.

@@ -7,10 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use soorma_agents::{CapabilitySpec, Ctx, Fault, Limits, Tool, Worker};
-use soorma_core::{AgentKind, AgentStatus, Data, ErrorCode, Event, EventDefinition, Name, TenantId, Topic};
-use soorma_node::config::{Config, Payloads};
-use soorma_node::{Node, Options};
-use soorma_ports::{AgentQuery, Registered, new_event_id};
+use soorma_core::{
+    AgentKind, AgentRecord, AgentStatus, Data, Error, ErrorCode, Event, EventDefinition, Name, TenantId,
+    Topic,
+};
+use soorma_node::config::{ByteSize, Config, Payloads};
+use soorma_node::{Node, NodeError, Options};
+use soorma_ports::{AgentQuery, Registered, Standing, new_event_id};
 use soorma_supervise::Intensity;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -102,14 +105,14 @@ async fn a_hosted_agent_registers_itself_with_what_it_can_do_and_the_schemas_of_
     let directory = node.directory();
     let tenant = TenantId::default();
     let found = AgentQuery { capability: Some("web_research".into()), limit: 10, ..AgentQuery::default() };
-    assert_eq!(directory.agents(&tenant, &found).unwrap().agents.len(), 1);
+    assert_eq!(directory.agents(&tenant, &found).await.unwrap().agents.len(), 1);
     let event = directory.event(&tenant, &name("research.requested")).unwrap().unwrap();
     assert_eq!(event.topic, Topic::ActionRequests);
     let schema = directory.schema(&tenant, &name("research.requested"), None).unwrap().unwrap();
     let schema: Value = schema.schema.parse().unwrap();
     assert_eq!(schema["properties"]["topic"]["description"], "What to look for.");
     // A planner reads how to ask for it.
-    let agents = directory.agents(&tenant, &found).unwrap().agents;
+    let agents = directory.agents(&tenant, &found).await.unwrap().agents;
     let text = directory.describe(&tenant, &agents, 10_000).await.unwrap().to_string();
     assert!(text.contains("web_research") && text.contains("topic: string"), "{text}");
     node.stop().await.unwrap();
@@ -228,5 +231,47 @@ async fn a_payload_that_does_not_fit_its_schema_is_refused_where_the_tenant_want
     assert!(missing.message.contains("required"), "{missing}");
     bus.publish(&careless, vec![event(json!({ "n": "two" }))]).await.unwrap();
     assert_eq!(node.directory().tally().payload_faults, 3);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_does_not_start_where_one_tenant_may_have_more_than_all_and_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let start = async |set: fn(&mut Config)| {
+        let mut config = Config::default();
+        config.node.data = data.path().to_owned();
+        set(&mut config);
+        Node::start(config, Options { edge: false, ..Options::default() }).await
+    };
+    let refused = start(|config| config.registry.max_agents_per_tenant = 1_000_001).await.unwrap_err();
+    let says = "registry.max_agents_per_tenant is 1000001, more than all tenants may have: lower it, or raise registry.max_agents, which is 1000000";
+    assert_eq!(refused, NodeError::Bounds(says.into()));
+    let refused = start(|config| config.registry.max_bytes = ByteSize(1_024 * 1_024)).await.unwrap_err();
+    assert!(
+        refused.to_string().starts_with("registry.max_bytes_per_tenant is 268435456, more than"),
+        "{refused}"
+    );
+    assert_eq!(Error::from(refused).code, ErrorCode::Invalid);
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "nothing was done before");
+    // What is configured is what holds.
+    let node = start(|config| {
+        (config.registry.max_agents, config.registry.max_agents_per_tenant) = (1, 1);
+    });
+    let node = node.await.unwrap();
+    let put = async |tenant: &str| {
+        let record = AgentRecord {
+            id: name("a"),
+            name: name("a"),
+            description: String::new(),
+            kind: None,
+            version: None,
+            capabilities: Vec::new(),
+            consumes: Vec::new(),
+            produces: Vec::new(),
+        };
+        node.directory().register(&TenantId::new(tenant).unwrap(), record, Standing::READY).await
+    };
+    assert_eq!(put("one").await, Ok(true));
+    assert_eq!(put("two").await.unwrap_err().code, ErrorCode::Overloaded);
     node.stop().await.unwrap();
 }

@@ -70,6 +70,14 @@ fn agent(shape: &mut Shape, raw: &RawValue) -> Option<(AgentRecord, Standing)> {
         consumes,
         produces,
     };
+    let (bytes, most) = (record.bytes(), AgentRecord::MAX_BYTES);
+    if bytes > most {
+        let says = format!(
+            "says {bytes} bytes of itself in names, descriptions and events; at most {most} are allowed"
+        );
+        shape.wrong("too_long", &says, raw);
+        return None;
+    }
     Some((record, Standing { status: status.unwrap_or(AgentStatus::Ready), reason }))
 }
 
