@@ -13,8 +13,8 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) const WITHIN: Duration = Duration::from_secs(5);
 /// How many schemas are compiled at once in the node: a hostile one takes a core for up to a second, and memory.
 const AT_ONCE: usize = 2;
-/// How many of a tenant wait for its turn, each with what it is to publish.
-const WAITING: usize = 256;
+/// How many of a tenant wait for its turn, each with what it is to publish, which has up to a MiB.
+const WAITING: usize = 64;
 /// From how many tenants on those are dropped that nobody waits for.
 const LANES: usize = 1_024;
 
@@ -63,12 +63,12 @@ impl Compiler {
     ///
     /// # Errors
     /// `unavailable` when it is not done in time; it may be soon after.
-    pub(crate) async fn within(
+    pub(crate) async fn within<T: Send + 'static>(
         &self,
         tenant: &TenantId,
         deadline: Instant,
-        work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), Error> {
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let late = || {
             let message = "schemas are still being made ready; try again in a moment";
             Error::unavailable(message).retry_after(WITHIN)
@@ -127,6 +127,24 @@ mod tests {
         assert!(compiler.turn(&c, soon()).await.is_none(), "two at once in the node");
         drop(first);
         assert!(compiler.turn(&c, soon()).await.is_some() && compiler.turn(&a, soon()).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_go_round_however_many_of_one_tenant_wait() {
+        let compiler = Compiler::default();
+        let (many, few) = (tenant("many"), tenant("few"));
+        let first = compiler.turn(&many, soon()).await.expect("nobody is before it");
+        let _other = compiler.turn(&tenant("other"), soon()).await.expect("the second of two");
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(compiler.turn(&many, soon()))).collect();
+        assert!(waiting.iter_mut().all(|one| one.as_mut().poll(&mut cx).is_pending()));
+        let mut last = Box::pin(compiler.turn(&few, soon()));
+        assert!(last.as_mut().poll(&mut cx).is_pending());
+        drop(first);
+        assert!(waiting.iter_mut().all(|one| one.as_mut().poll(&mut cx).is_pending()));
+        let turn = last.await.expect("who came last of all has it next");
+        drop(turn);
+        assert!(waiting[0].as_mut().poll(&mut cx).is_ready(), "and then they go on");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,10 +1,15 @@
 //! What a planner needs to know of agents to ask them for something, in few tokens.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use soorma_core::{Capability, Error, TenantId};
 use soorma_ports::{Described, DescribedCapability, Description, Registered};
 use tokio::time::Instant;
 
 use crate::compiler::{Compiler, WITHIN};
+use crate::made::Made;
+use crate::ready::Ready;
 use crate::view::Tenant;
 use crate::view::definitions::Rule;
 
@@ -16,7 +21,7 @@ const PIECE: usize = 100;
 /// Describes agents until their text would have more than so many characters. What is not known yet of a schema is found out on a thread that
 /// nobody else waits for.
 pub(crate) async fn describe(
-    compiler: &Compiler,
+    (compiler, ready): (&Compiler, &Arc<Ready>),
     (id, tenant): (&TenantId, &Tenant),
     agents: &[Registered],
     max_chars: usize,
@@ -28,10 +33,16 @@ pub(crate) async fn describe(
         if nth % PIECE == PIECE - 1 {
             tokio::task::yield_now().await;
         }
+        // What there is no room to keep is still there until this agent is described.
+        let mut made = AtHand { ready, made: HashMap::new() };
         let outcome = loop {
-            match described(tenant, agent, room) {
+            match described(tenant, &made, agent, room) {
                 Ok(outcome) => break outcome,
-                Err(untold) => compiler.within(id, deadline, move || untold.tell()).await?,
+                Err((event, rule)) => {
+                    let (ready, of) = (Arc::clone(ready), id.clone());
+                    let make = move || ready.get_or_make(&of, rule.slot(), || rule.make());
+                    made.made.insert(event, compiler.within(id, deadline, make).await?);
+                }
             }
         };
         let Some((one, chars)) = outcome else {
@@ -44,11 +55,22 @@ pub(crate) async fn describe(
     Ok(description)
 }
 
+/// What was made of schemas, by event.
+struct AtHand<'a> {
+    ready: &'a Ready,
+    made: HashMap<String, Arc<Made>>,
+}
+
 /// Describes an agent, and says how many characters that has; `None` when there is no room for it.
 ///
 /// # Errors
-/// The first rule of which it is not known yet what is to be told.
-fn described(tenant: &Tenant, agent: &Registered, room: usize) -> Result<Option<(Described, usize)>, Rule> {
+/// The first event and its rule of which it is not known yet what is to be told.
+fn described(
+    tenant: &Tenant,
+    made: &AtHand<'_>,
+    agent: &Registered,
+    room: usize,
+) -> Result<Option<(Described, usize)>, (String, Rule)> {
     let record = &agent.said.record;
     let mut one = Described {
         name: record.bare_name().to_owned(),
@@ -62,24 +84,31 @@ fn described(tenant: &Tenant, agent: &Registered, room: usize) -> Result<Option<
         if chars > room {
             return Ok(None);
         }
-        let each = capability(tenant, each)?;
+        let each = capability(tenant, made, each)?;
         chars += self::chars(&each);
         one.capabilities.push(each);
     }
     Ok((chars <= room).then_some((one, chars)))
 }
 
-fn capability(tenant: &Tenant, one: &Capability) -> Result<DescribedCapability, Rule> {
+fn capability(
+    tenant: &Tenant,
+    made: &AtHand<'_>,
+    one: &Capability,
+) -> Result<DescribedCapability, (String, Rule)> {
     let event = one.consumes.name.as_str();
     let (defined, rule) = {
         let definitions = tenant.definitions();
         (definitions.event(event).map(|definition| definition.topic), definitions.rule(event))
     };
-    let rule = match rule {
-        Some(rule) if !rule.is_told() => return Err(rule),
-        rule => rule,
+    let made = match rule {
+        None => None,
+        Some(rule) => match made.made.get(event).cloned().or_else(|| made.ready.get(rule.slot())) {
+            None => return Err((event.to_owned(), rule)),
+            made => made,
+        },
     };
-    let told = rule.as_ref().and_then(|rule| rule.told());
+    let told = made.as_ref().and_then(|made| made.told());
     Ok(DescribedCapability {
         name: one.name.to_string(),
         description: one.description.clone(),
@@ -97,8 +126,6 @@ fn chars(what: &impl ToString) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
     use soorma_core::{AgentRecord, Data, ErrorCode, EventDefinition, EventRef, Topic};
     use soorma_ports::{RegistryChange, RegistryRow, Said, Standing};
@@ -146,10 +173,10 @@ mod tests {
             let _lease = view.apply(RegistryChange { revision, tenant: one.clone(), row });
         }
         let known = view.tenant(&one).expect("it has events");
-        let compiler = Compiler::default();
+        let (compiler, ready) = (Compiler::default(), Arc::default());
         let agents = ["first", "second", "undefined"].map(asked_by);
         let describe =
-            async |agents: &[Registered]| describe(&compiler, (&one, &known), agents, 10_000).await;
+            async |agents: &[Registered]| describe((&compiler, &ready), (&one, &known), agents, 10_000).await;
         let first = describe(&agents[..1]).await.expect("it is found out");
         let turn = compiler.turn(&one, Instant::now() + WITHIN).await.expect("nobody is before it");
         let began = Instant::now();

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
-use soorma_core::{Error, Event, TenantId};
+use soorma_core::{Data, Error, Event, TenantId};
 use soorma_ports::Looked;
 use tokio::time::Instant;
 
 use crate::compiler::WITHIN;
 use crate::config::Payloads;
+use crate::made::Made;
 use crate::rarely::{EVERY, Rarely};
 use crate::schema::PayloadFault;
 use crate::shared::Shared;
@@ -18,6 +20,10 @@ use crate::view::definitions::Rule;
 
 /// Of how many event types it is known when they were logged.
 const REMEMBERED: usize = 1_000;
+/// How long the events of one publish are looked at, all together; one more may be under way.
+const BUDGET: Duration = Duration::from_secs(2);
+/// After how long of that it is another tenant's turn.
+const TURN: Duration = Duration::from_millis(200);
 /// How many faults an error names.
 const NAMED: usize = 5;
 
@@ -31,6 +37,21 @@ pub(crate) struct PayloadFaults {
     said: Mutex<HashMap<(TenantId, String), Instant>>,
 }
 
+/// An event that is to be looked at, by its place among those that are published with it.
+#[derive(Debug)]
+struct Task {
+    nth: usize,
+    rule: Rule,
+    data: Option<Data>,
+}
+
+/// What came of looking at some.
+struct Piece {
+    looked: Vec<(Task, Result<(), Vec<PayloadFault>>)>,
+    rest: Vec<Task>,
+    took: Duration,
+}
+
 impl PayloadFaults {
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
@@ -40,49 +61,89 @@ impl PayloadFaults {
         self.unchecked.load(Ordering::Relaxed)
     }
 
-    /// Checks a payload where its schema is ready, or where there is none.
+    /// Checks a payload where its schema is ready and it takes no time, or where there is none.
     pub(crate) fn check(&self, shared: &Shared, tenant: &TenantId, event: &Event) -> Result<Looked, Error> {
         let mode = shared.config.payloads_of(tenant);
-        match rule(shared, tenant, event, mode)? {
-            None => Ok(Looked::Passed),
-            Some(rule) if !rule.is_compiled() => Ok(Looked::NotReady),
-            Some(rule) => self.judge(&rule, mode, tenant, event).map(|()| Looked::Passed),
+        let Some(rule) = rule(shared, tenant, event, mode)? else { return Ok(Looked::Passed) };
+        let bytes = event.data.as_ref().map_or(0, |data| data.as_str().len());
+        match shared.ready.get(rule.slot()).filter(|made| made.is_quick(bytes)) {
+            None => Ok(Looked::NotReady),
+            Some(made) => self
+                .judge((&rule, check(&made, event.data.as_ref())), mode, tenant, event)
+                .map(|()| Looked::Passed),
         }
     }
 
-    /// Checks payloads, and has made ready what they are checked by.
+    /// Checks payloads, on threads that nobody else waits for, in the tenant's turn, and has made ready what they are checked by.
     pub(crate) async fn check_all(
         &self,
-        shared: &Shared,
+        shared: &Arc<Shared>,
         tenant: &TenantId,
         events: &[Event],
     ) -> Result<(), Error> {
+        let mode = shared.config.payloads_of(tenant);
+        let mut tasks = Vec::new();
+        for (nth, event) in events.iter().enumerate() {
+            if let Some(rule) = rule(shared, tenant, event, mode)? {
+                tasks.push(Task { nth, rule, data: event.data.clone() });
+            }
+        }
+        self.work_off(shared, tenant, events, (tasks, BUDGET)).await
+    }
+
+    /// Looks at events for so long.
+    async fn work_off(
+        &self,
+        shared: &Arc<Shared>,
+        tenant: &TenantId,
+        events: &[Event],
+        (mut tasks, mut left): (Vec<Task>, Duration),
+    ) -> Result<(), Error> {
         let deadline = Instant::now() + WITHIN;
         let mode = shared.config.payloads_of(tenant);
-        for event in events {
-            let Some(rule) = rule(shared, tenant, event, mode)? else { continue };
-            if !rule.is_compiled() {
-                let unready = rule.clone();
-                match shared.compiler.within(tenant, deadline, move || unready.compile()).await {
-                    Ok(()) => {}
-                    // What is enforced is not let through since nobody could look at it.
-                    Err(error) if mode == Payloads::Enforce => return Err(error),
-                    Err(error) => {
-                        self.unchecked.fetch_add(1, Ordering::Relaxed);
-                        if let Some(count) = self.late.happened() {
-                            tracing::warn!(%tenant, kind = event.kind, count, %error, "events were published whose payload was not looked at");
-                        }
-                        continue;
-                    }
+        while !tasks.is_empty() {
+            let count = tasks.len();
+            let piece = if left.is_zero() {
+                Err(Error::invalid("the payloads take too long to check; send fewer at once"))
+            } else {
+                let (of, whose, turn) = (Arc::clone(shared), tenant.clone(), left.min(TURN));
+                shared.compiler.within(tenant, deadline, move || look(&of, &whose, tasks, turn)).await
+            };
+            let piece = match piece {
+                Ok(piece) => piece,
+                // What is enforced is not let through since nobody could look at it.
+                Err(error) if mode == Payloads::Enforce => return Err(error),
+                Err(error) => {
+                    self.pass_unchecked(tenant, count, &error);
+                    return Ok(());
+                }
+            };
+            for (task, outcome) in piece.looked {
+                if let Some(event) = events.get(task.nth) {
+                    self.judge((&task.rule, outcome), mode, tenant, event)?;
                 }
             }
-            self.judge(&rule, mode, tenant, event)?;
+            tasks = piece.rest;
+            left = left.saturating_sub(piece.took);
         }
         Ok(())
     }
 
-    fn judge(&self, rule: &Rule, mode: Payloads, tenant: &TenantId, event: &Event) -> Result<(), Error> {
-        let Err(faults) = check(rule, event) else { return Ok(()) };
+    fn pass_unchecked(&self, tenant: &TenantId, events: usize, error: &Error) {
+        self.unchecked.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if let Some(times) = self.late.happened() {
+            tracing::warn!(%tenant, times, events, %error, "events were published whose payload was not looked at");
+        }
+    }
+
+    fn judge(
+        &self,
+        (rule, outcome): (&Rule, Result<(), Vec<PayloadFault>>),
+        mode: Payloads,
+        tenant: &TenantId,
+        event: &Event,
+    ) -> Result<(), Error> {
+        let Err(faults) = outcome else { return Ok(()) };
         self.count.fetch_add(1, Ordering::Relaxed);
         if mode == Payloads::Enforce {
             let (kind, schema, why) = (&event.kind, rule.name(), listed(&faults));
@@ -130,10 +191,27 @@ fn rule(shared: &Shared, tenant: &TenantId, event: &Event, mode: Payloads) -> Re
     }
 }
 
+/// Looks at events until the turn is over; at one in any case.
+fn look(shared: &Shared, tenant: &TenantId, tasks: Vec<Task>, turn: Duration) -> Piece {
+    let began = Instant::now();
+    let (mut looked, mut rest) = (Vec::new(), tasks.into_iter());
+    for task in rest.by_ref() {
+        let made = shared.ready.get_or_make(tenant, task.rule.slot(), || task.rule.make());
+        let outcome = check(&made, task.data.as_ref());
+        looked.push((task, outcome));
+        if began.elapsed() >= turn {
+            break;
+        }
+    }
+    Piece { looked, rest: rest.collect(), took: began.elapsed() }
+}
+
 /// Checks a payload. An event without one is as if it had an empty one.
-fn check(rule: &Rule, event: &Event) -> Result<(), Vec<PayloadFault>> {
-    let Some(schema) = rule.check() else { return Ok(()) };
-    let payload = match &event.data {
+fn check(made: &Made, data: Option<&Data>) -> Result<(), Vec<PayloadFault>> {
+    if !made.can_check() {
+        return Ok(());
+    }
+    let payload = match data {
         None => Value::Object(Map::new()),
         Some(data) => match data.parse() {
             Ok(payload) => payload,
@@ -144,7 +222,7 @@ fn check(rule: &Rule, event: &Event) -> Result<(), Vec<PayloadFault>> {
             }
         },
     };
-    schema.check(&payload)
+    made.check(&payload)
 }
 
 /// Lists the first faults, and says how many more there are.
@@ -158,11 +236,8 @@ pub(crate) fn listed<T: std::fmt::Display>(faults: &[T]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
     use serde_json::json;
-    use soorma_core::{Data, ErrorCode, Topic};
+    use soorma_core::{ErrorCode, Topic};
     use soorma_ports::{RegistryChange, RegistryRow};
     use soorma_testkit::{MemoryRegistry, TestClock, event, name, tenant};
 
@@ -220,6 +295,42 @@ mod tests {
             drop(turn);
             let _outcome = faults.check_all(&shared, &busy, &[order()]).await;
             assert_eq!(faults.count(), 2, "when it is its turn it is looked at");
+        }
+    }
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_long_is_not_looked_at_where_others_wait() {
+        let shared = knowing(Payloads::Enforce, &["one"]);
+        let (faults, one) = (PayloadFaults::default(), tenant("one"));
+        let small = || Event { data: Data::from_json(r#"{"id":1}"#).ok(), ..order() };
+        assert_eq!(faults.check(&shared, &one, &small()), Ok(Looked::NotReady), "it is not made yet");
+        assert_eq!(faults.check_all(&shared, &one, &[small()]).await, Ok(()));
+        assert_eq!(faults.check(&shared, &one, &small()), Ok(Looked::Passed));
+        let large = json!({ "id": vec![0; 100_000] });
+        let large = Event { data: Data::from_value(&large).ok(), ..order() };
+        assert_eq!(faults.check(&shared, &one, &large), Ok(Looked::NotReady));
+        assert_eq!(faults.check_all(&shared, &one, &[large]).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_looked_at_when_a_publish_has_had_its_time_is_refused_or_let_through_and_counted() {
+        for mode in [Payloads::Enforce, Payloads::Warn] {
+            let shared = knowing(mode, &["one"]);
+            let (faults, one) = (PayloadFaults::default(), tenant("one"));
+            let fits = || Event { data: Data::from_json(r#"{"id":1}"#).ok(), ..order() };
+            let rule = rule(&shared, &one, &fits(), mode).expect("it is read").expect("there is one");
+            let task = |nth| Task { nth, rule: rule.clone(), data: fits().data };
+            let piece = look(&shared, &one, (0..3).map(task).collect(), Duration::ZERO);
+            assert_eq!((piece.looked.len(), piece.rest.len()), (1, 2), "one at least is looked at in a turn");
+            let events = [fits(), fits(), fits()];
+            let outcome = faults.work_off(&shared, &one, &events, (piece.rest, Duration::ZERO)).await;
+            match mode {
+                Payloads::Enforce => {
+                    let error = outcome.expect_err("it takes too long");
+                    assert_eq!(error.code, ErrorCode::Invalid);
+                    assert!(error.message.contains("send fewer at once"), "{error}");
+                }
+                _ => assert_eq!((outcome, faults.unchecked()), (Ok(()), 2)),
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::compiler::Compiler;
 use crate::config::Config;
 use crate::outage::Outage;
+use crate::ready::Ready;
 use crate::view::View;
 use crate::view::row::{Moment, Row};
 use crate::weight::weight;
@@ -38,7 +39,6 @@ pub(crate) struct Job {
 /// What became of a write that the store took.
 pub(crate) type Outcome = Result<Written, Refused>;
 
-#[derive(Debug)]
 /// Up to where a view goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
@@ -47,6 +47,7 @@ struct Seen {
     times: u64,
 }
 
+#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn RegistryStore>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     room: Arc<Semaphore>,
     /// Whose turn it is to have a schema looked at.
     pub(crate) compiler: Compiler,
+    /// What was made of schemas.
+    pub(crate) ready: Arc<Ready>,
 }
 
 impl Shared {
@@ -85,11 +88,12 @@ impl Shared {
             written: Notify::new(),
             view: RwLock::default(),
             seen: watch::Sender::new(None),
+            went_back: AtomicBool::new(false),
             wheel: Mutex::new(Wheel::new(usize::try_from(turns).unwrap_or(MOST_TURNS).min(MOST_TURNS))),
             queue,
             room: Arc::new(Semaphore::new(usize::try_from(MOST_KIB).unwrap_or(usize::MAX))),
             compiler: Compiler::default(),
-            went_back: AtomicBool::new(false),
+            ready: Arc::default(),
             config,
         };
         (Arc::new(shared), waiting)
@@ -139,7 +143,7 @@ impl Shared {
     }
 
     pub(crate) fn seen(&self) -> Option<u64> {
-        *self.seen.borrow()
+        self.seen.borrow().map(|seen| seen.revision)
     }
 
     /// Waits until all was read from the store once.
@@ -164,13 +168,13 @@ impl Shared {
             );
         }
         let deadline = Instant::now() + self.config.answer_within;
+        let before = *self.seen.borrow();
+        // A sign of life that is no news has a revision of before.
+        let is_change = !matches!(what, RegistryAct::Hear { .. });
         let full = || {
             let message = "too much waits to be written to the registry; try again in a moment";
             Error::new(ErrorCode::Overloaded, message).retry_after(COME_BACK)
         };
-        let before = *self.seen.borrow();
-        // A sign of life that is no news has a revision of before.
-        let is_change = !matches!(what, RegistryAct::Hear { .. });
         let room = Arc::clone(&self.room).try_acquire_many_owned(weight(&what).min(MOST_KIB));
         let (reply, answer) = oneshot::channel();
         let write = RegistryWrite { tenant: tenant.clone(), at: self.clock.now(), what };
@@ -186,12 +190,6 @@ impl Shared {
             Err(_) => return Err(unknown(ErrorCode::Timeout, "the registry's store did not answer in time")),
         };
         if let Ok(written) = outcome {
-            let mut seen = self.seen.subscribe();
-            let is_seen = seen.wait_for(|seen| {
-                seen.is_some_and(|seen| seen.revision >= written.revision && seen.times >= times)
-            });
-            if timeout_at(deadline, is_seen).await.is_err() {
-                let message = "it was written, but cannot be read back yet; try again in a moment";
             let mut times = 0;
             if let Some(before) = before
                 && is_change
@@ -204,6 +202,12 @@ impl Shared {
                     self.written.notify_one();
                 }
             }
+            let mut seen = self.seen.subscribe();
+            let is_seen = seen.wait_for(|seen| {
+                seen.is_some_and(|seen| seen.revision >= written.revision && seen.times >= times)
+            });
+            if timeout_at(deadline, is_seen).await.is_err() {
+                let message = "it was written, but cannot be read back yet; try again in a moment";
                 return Err(Error::new(ErrorCode::Timeout, message).retry_after(AWAY));
             }
         }

@@ -126,7 +126,7 @@ pub struct Tally {
     pub agents: u64,
     /// How many published events had a payload that does not fit its schema, since the node started.
     pub payload_faults: u64,
-    /// How many were published without being looked at, since their schema could not be made ready in time.
+    /// How many were published without being looked at, since there was no time for it.
     pub payloads_unchecked: u64,
 }
 
@@ -139,11 +139,12 @@ pub trait PayloadCheck: Send + Sync + std::fmt::Debug + 'static {
     /// `invalid`, with the path and the rule that its payload breaks.
     fn check_payload(&self, tenant: &TenantId, event: &Event) -> Result<Looked, Error>;
 
-    /// Looks at events for which something has to be made ready first, within some seconds. Who asks holds nothing that others wait for: a
+    /// Looks at events for which something has to be made ready first, or that take a while to look at, within some seconds. Who asks holds nothing that others wait for: a
     /// tenant with schemas that take long waits for itself.
     ///
     /// # Errors
-    /// As [`check_payload`](Self::check_payload); `unavailable` where what must be looked at could not be in time.
+    /// As [`check_payload`](Self::check_payload), and where they are so much that a publish has no time for it; `unavailable` where what must be
+    /// looked at could not be in time.
     async fn check_payloads(&self, tenant: &TenantId, events: &[Event]) -> Result<(), Error>;
 }
 
@@ -152,7 +153,7 @@ pub trait PayloadCheck: Send + Sync + std::fmt::Debug + 'static {
 pub enum Looked {
     /// It may be published.
     Passed,
-    /// What it is to be checked by is not ready: ask [`check_payloads`](PayloadCheck::check_payloads).
+    /// What it is to be checked by is not ready, or it takes a while: ask [`check_payloads`](PayloadCheck::check_payloads).
     NotReady,
 }
 

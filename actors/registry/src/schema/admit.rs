@@ -24,6 +24,14 @@ const PATTERN_BYTES: usize = 256 * 1_024;
 const PATTERN_SIZES: &[usize] = &[4 * 1_024, 32 * 1_024, PATTERN_BYTES];
 const PATTERN_BYTES_A_CHECK: usize = 256;
 
+/// What a schema takes in memory when it is compiled and was used, as measured, rather too high: by itself, for each byte of its text, for
+/// each subschema, and for each regular expression, which keeps what it has found out while matching.
+const BYTES: usize = 4 * 1_024;
+const TEXT_BYTES: usize = 8;
+const SUBSCHEMA_BYTES: usize = 1_024;
+const PATTERN_BYTES_AT_LEAST: usize = 24 * 1_024;
+const PATTERN_TIMES: usize = 2;
+
 /// Judges a schema, and counts how much work it can make.
 ///
 /// # Errors
@@ -44,11 +52,10 @@ pub fn admit(schema: &Value) -> Result<Bounds, Vec<SchemaFault>> {
         return Err(faults);
     }
     let without_patterns = bounds(&subschemas)?;
-    let faults = against_the_patterns(&mut subschemas);
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    Ok(bounds(&subschemas)?.naming_as(without_patterns))
+    let of_patterns = against_the_patterns(&mut subschemas)?;
+    let bytes =
+        BYTES + TEXT_BYTES * json_bytes(schema) + SUBSCHEMA_BYTES * subschemas.all.len() + of_patterns;
+    Ok(bounds(&subschemas)?.naming_as(without_patterns).taking(bytes))
 }
 
 fn refuse<T>(sentence: impl Into<String>) -> Result<T, Vec<SchemaFault>> {
@@ -88,18 +95,19 @@ fn against_the_draft(schema: &Value) -> Vec<SchemaFault> {
     faults
 }
 
-/// Tries the regular expressions, and adds to each subschema the work that matching by them is.
-fn against_the_patterns(subschemas: &mut Subschemas) -> Vec<SchemaFault> {
+/// Tries the regular expressions, adds to each subschema the work that matching by them is, and returns about how many bytes they take.
+fn against_the_patterns(subschemas: &mut Subschemas) -> Result<usize, Vec<SchemaFault>> {
     let patterns = &subschemas.patterns;
     if patterns.len() > MAX_PATTERNS {
         let sentence =
             format!("has {} regular expressions, at most {MAX_PATTERNS} are possible", patterns.len());
-        return vec![SchemaFault::new("", sentence)];
+        return Err(vec![SchemaFault::new("", sentence)]);
     }
-    let mut faults = Vec::new();
+    let (mut faults, mut taken) = (Vec::new(), 0);
     for pattern in patterns {
         match size(&pattern.text) {
             Ok(bytes) => {
+                taken += PATTERN_BYTES_AT_LEAST + PATTERN_TIMES * bytes;
                 if let Some(subschema) = subschemas.all.get_mut(pattern.of) {
                     let checks = u64::try_from(bytes / PATTERN_BYTES_A_CHECK).unwrap_or(u64::MAX);
                     subschema.weight = subschema.weight.saturating_add(checks);
@@ -112,7 +120,7 @@ fn against_the_patterns(subschemas: &mut Subschemas) -> Vec<SchemaFault> {
             Err(_) => break,
         }
     }
-    faults
+    if faults.is_empty() { Ok(taken) } else { Err(faults) }
 }
 
 /// Returns about how large a regular expression is when it is compiled, or why it is not taken.

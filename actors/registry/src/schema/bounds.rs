@@ -28,9 +28,20 @@ pub struct Bounds {
     times: Vec<u64>,
     /// The same without the work of matching patterns: how often what is wrong at a place may be named.
     named: Vec<u64>,
+    bytes: usize,
 }
 
 impl Bounds {
+    /// Returns about how many bytes of memory the schema takes when it is compiled and was used.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns how many evaluations of subschemas one value can take at most, at whatever depth.
+    pub fn most_times(&self) -> u64 {
+        self.times.iter().copied().max().unwrap_or_default()
+    }
+
     /// Returns how deep a payload may be nested to be checked; a scalar has depth 0.
     pub fn max_depth(&self) -> usize {
         self.times.len().saturating_sub(1)
@@ -45,6 +56,10 @@ impl Bounds {
     /// Takes over from the bounds without patterns how often what is wrong may be named.
     pub(super) fn naming_as(self, without_patterns: Self) -> Self {
         Self { named: without_patterns.named, ..self }
+    }
+
+    pub(super) fn taking(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
     }
 
     /// Returns what it costs at most to check that much, depth by depth.
@@ -105,7 +120,7 @@ pub(super) fn bounds(subschemas: &Subschemas) -> Result<Bounds, Vec<SchemaFault>
         times.push(root.checks);
         rows = next_rows(all, &order, Some(&rows));
     }
-    Ok(Bounds { named: times.clone(), times })
+    Ok(Bounds { named: times.clone(), times, bytes: 0 })
 }
 
 fn too_much_here(subschema: &Subschema, row: Row, in_place: u64) -> Option<SchemaFault> {

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use serde_json::Value;
 use soorma_core::{Data, EventDefinition, PayloadSchema, Topic};
-use soorma_ports::DescribedField;
 
-use crate::schema::{CompiledSchema, example, fields};
-
-/// The most bytes of an example: what is larger says little in few tokens.
-const MOST_EXAMPLE: usize = 1_000;
+use crate::made::Made;
+use crate::ready::Slot;
 
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
@@ -25,79 +21,17 @@ pub(crate) struct Definitions {
 pub(crate) struct EventRow {
     pub(crate) definition: Arc<EventDefinition>,
     /// Of its inline schema.
-    compiled: Compiled,
+    slot: Slot,
 }
 
 #[derive(Debug)]
 pub(crate) struct SchemaRow {
     pub(crate) schema: Arc<PayloadSchema>,
     revision: u64,
-    compiled: Compiled,
+    slot: Slot,
 }
 
-/// A schema as it is checked by and as it is told. Both are made when they are first needed, and only set here: to make them takes up to
-/// seconds, and nobody is to wait for it in a lock.
-#[derive(Debug, Default)]
-struct Compiled {
-    check: OnceLock<Option<CompiledSchema>>,
-    told: OnceLock<Option<Told>>,
-}
-
-/// What a planner is told of a payload.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// The members that must be there.
-    pub(crate) required: Vec<DescribedField>,
-    /// A payload that fits, where a small one was found.
-    pub(crate) example: Option<Data>,
-}
-
-impl Compiled {
-    /// Compiles the schema, where that is not done. Takes long.
-    fn compile(&self, schema: &Data, name: &str) {
-        if self.check.get().is_some() {
-            return;
-        }
-        let value: Result<Value, _> = schema.parse().map_err(|error| error.to_string());
-        let compiled =
-            value.and_then(|value| CompiledSchema::new(&value).map_err(|faults| format!("{faults:?}")));
-        // It was admitted when it was registered, perhaps by another version of this program.
-        let compiled = compiled.map_err(|error| {
-            tracing::error!(name, error, "a schema cannot be checked by; payloads pass it");
-        });
-        // Another may have been first, with the same.
-        let _set = self.check.set(compiled.ok());
-    }
-
-    /// Finds out what is to be told, where that is not done. Takes long.
-    fn tell(&self, schema: &Data, name: &str) {
-        if self.told.get().is_some() {
-            return;
-        }
-        self.compile(schema, name);
-        let check = self.check.get().and_then(Option::as_ref);
-        let _set = self.told.set(check.map(|check| told(check, schema)));
-    }
-}
-
-fn told(check: &CompiledSchema, schema: &Data) -> Told {
-    let Ok(value) = schema.parse::<Value>() else { return Told::default() };
-    let required = fields(&value).into_iter().filter(|field| field.required);
-    let example = example(&value);
-    let fits = check.check(&example).is_ok();
-    Told {
-        required: required
-            .map(|field| DescribedField {
-                name: field.name,
-                kind: field.kind,
-                description: field.description,
-            })
-            .collect(),
-        example: Data::from_value(&example).ok().filter(|data| fits && data.as_str().len() <= MOST_EXAMPLE),
-    }
-}
-
-/// What the payload of an event is to follow. Clones share what is made of it.
+/// What the payload of an event is to follow. Clones share where what is made of it is kept.
 #[derive(Debug, Clone)]
 pub(crate) enum Rule {
     /// A schema that has a name.
@@ -107,42 +41,19 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// Whether the schema is [compiled](Self::compile).
-    pub(crate) fn is_compiled(&self) -> bool {
-        self.parts().0.check.get().is_some()
-    }
-
-    /// Compiles the schema. Takes up to seconds: for a thread that nobody else waits for.
-    pub(crate) fn compile(&self) {
-        let (compiled, schema, name) = self.parts();
-        compiled.compile(schema, name);
-    }
-
-    /// Returns the schema as it is checked by, once it is compiled; `None` for one that cannot be.
-    pub(crate) fn check(&self) -> Option<&CompiledSchema> {
-        self.parts().0.check.get()?.as_ref()
-    }
-
-    /// Whether it is [found out](Self::tell) what a planner is told of the schema.
-    pub(crate) fn is_told(&self) -> bool {
-        self.parts().0.told.get().is_some()
-    }
-
-    /// Finds out what a planner is told of the schema. Takes up to seconds, as to compile it.
-    pub(crate) fn tell(&self) {
-        let (compiled, schema, name) = self.parts();
-        compiled.tell(schema, name);
-    }
-
-    /// Returns what a planner is told of the schema, once it is found out; `None` for one that cannot be checked by.
-    pub(crate) fn told(&self) -> Option<&Told> {
-        self.parts().0.told.get()?.as_ref()
-    }
-
-    fn parts(&self) -> (&Compiled, &Data, &str) {
+    /// Returns where what is made of the schema is kept.
+    pub(crate) fn slot(&self) -> &Slot {
         match self {
-            Self::Named(row) => (&row.compiled, &row.schema.schema, row.schema.name.as_str()),
-            Self::Inline(row, schema) => (&row.compiled, schema, row.definition.name.as_str()),
+            Self::Named(row) => &row.slot,
+            Self::Inline(row, _) => &row.slot,
+        }
+    }
+
+    /// Makes what is made of the schema. Takes up to seconds: for a thread that nobody else waits for.
+    pub(crate) fn make(&self) -> Made {
+        match self {
+            Self::Named(row) => Made::of(&row.schema.schema, row.schema.name.as_str()),
+            Self::Inline(row, schema) => Made::of(schema, row.definition.name.as_str()),
         }
     }
 
@@ -242,7 +153,7 @@ impl Definitions {
             return Some(Arc::clone(known));
         }
         let name = definition.name.as_str().into();
-        let row = EventRow { definition: Arc::new(definition), compiled: Compiled::default() };
+        let row = EventRow { definition: Arc::new(definition), slot: Slot::default() };
         self.events.insert(name, Arc::new(row)).map(|before| Arc::clone(&before.definition))
     }
 
@@ -255,7 +166,7 @@ impl Definitions {
         }
         let at = versions
             .partition_point(|row| (row.schema.created_at, row.revision) < (schema.created_at, revision));
-        let row = SchemaRow { schema: Arc::new(schema), revision, compiled: Compiled::default() };
+        let row = SchemaRow { schema: Arc::new(schema), revision, slot: Slot::default() };
         versions.insert(at, Arc::new(row));
         self.schema_count += 1;
         true
