@@ -11,6 +11,7 @@ use soorma_ports::{
     GroupCommand, GroupKey, GroupStatus, Looked, PayloadCheck, Reach, Settle, Subscriber, Subscription,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::size::json_bytes;
@@ -19,6 +20,9 @@ use crate::tail::Tails;
 
 /// A full bus has room again after a commit or two of the log.
 const COME_BACK: Duration = Duration::from_millis(100);
+
+/// How long the events of one publish are looked at where others wait for it.
+const AT_ONCE: Duration = Duration::from_millis(5);
 
 /// How often groups are looked through for those that nobody uses.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -213,14 +217,17 @@ impl Bus for EventBus {
     }
 }
 
-/// Looks at events one by one; returns those from the first on that cannot be looked at yet.
+/// Looks at events one by one; returns those from the first on that cannot be looked at here and now.
 fn unready<'e>(
     check: &dyn PayloadCheck,
     tenant: &TenantId,
     events: &'e [Event],
 ) -> Result<Option<&'e [Event]>, Error> {
+    let began = Instant::now();
     for (nth, event) in events.iter().enumerate() {
-        if check.check_payload(tenant, event)? == Looked::NotReady {
+        // Each takes little, but there may be a thousand, and others wait for this thread.
+        let is_late = nth > 0 && began.elapsed() >= AT_ONCE;
+        if is_late || check.check_payload(tenant, event)? == Looked::NotReady {
             return Ok(events.get(nth..));
         }
     }

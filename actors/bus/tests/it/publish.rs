@@ -182,3 +182,34 @@ async fn what_who_looks_at_payloads_refuses_is_not_published_nor_what_comes_with
     let batch = ["good", "other", "third"].map(|id| event(id, TOPIC)).to_vec();
     world.bus.publish(&one, batch).await.expect("its places are free again, and the first check stays");
 }
+
+/// Takes a while for each event, and counts those that it is not asked for one by one.
+#[derive(Debug, Default)]
+struct Thorough(Mutex<Vec<usize>>);
+
+#[async_trait]
+impl PayloadCheck for Thorough {
+    fn check_payload(&self, _: &TenantId, _: &Event) -> Result<Looked, Error> {
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(1) {
+            std::hint::spin_loop();
+        }
+        Ok(Looked::Passed)
+    }
+
+    async fn check_payloads(&self, _: &TenantId, events: &[Event]) -> Result<(), Error> {
+        self.0.lock().expect("whole").push(events.len());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_not_looked_at_to_its_end_where_others_wait() {
+    let world = World::new(Config::default()).await;
+    let check = Arc::new(Thorough::default());
+    world.bus.checked_by(check.clone());
+    let batch: Vec<_> = (0..1_000).map(|n| event(&format!("e{n}"), TOPIC)).collect();
+    world.bus.publish(&tenant("one"), batch).await.expect("it is all looked at");
+    let rest = check.0.lock().expect("whole").clone();
+    assert!(matches!(rest[..], [left] if left > 900 && left < 1_000), "{rest:?}");
+}
