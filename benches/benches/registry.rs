@@ -6,10 +6,8 @@
 #![expect(clippy::disallowed_methods, reason = "load comes from outside of any tree")]
 #![expect(dead_code, reason = "the load generator is shared with benches that use all of it")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use axum::routing::{get, post};
@@ -23,8 +21,10 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 mod load;
+mod server;
 
 use load::Rate;
+use server::{Server, wait_for_the_end};
 
 const AGENTS: usize = 100_000;
 /// Each is what as many agents can do as there are agents for one of them.
@@ -42,9 +42,9 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let filled = runtime.block_on(fill(folder.path()));
     let empty = tempfile::tempdir().unwrap();
-    let before = Server::start("soorma", empty.path()).memory();
+    let before = Server::start(&["soorma".as_ref(), empty.path().as_ref()]).memory();
     let begun = Instant::now();
-    let ours = Server::start("soorma", folder.path());
+    let ours = Server::start(&["soorma".as_ref(), folder.path().as_ref()]);
     let started = begun.elapsed();
     let each = ours.memory().saturating_sub(before) / AGENTS;
     println!(
@@ -62,7 +62,7 @@ fn main() {
         // The same bytes: what ours answers to the first of them.
         let answer = runtime.block_on(one(ours.addr, &request(0)));
         std::fs::write(answers.path().join("answer"), &answer).unwrap();
-        let bare = Server::start("axum", answers.path());
+        let bare = Server::start(&["axum".as_ref(), answers.path().as_ref()]);
         // Each is measured twice, turn and turn about; the better counts.
         let (mut best, mut peer) = (Rate::default(), Rate::default());
         for _ in 0..2 {
@@ -151,44 +151,6 @@ async fn serve(what: &str, folder: &Path) {
     println!("{}", node.addr().unwrap());
     wait_for_the_end().await;
     node.stop().await.unwrap();
-}
-
-async fn wait_for_the_end() {
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
-}
-
-struct Server {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Server {
-    fn start(what: &str, folder: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["serve", what])
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { addr: line.trim().parse().unwrap(), child }
-    }
-
-    /// Its resident memory, in bytes.
-    fn memory(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1_024
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
-    }
 }
 
 /// Asks for any of the capabilities, in an order that no cache can guess: what is answered lies far in memory.

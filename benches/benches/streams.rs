@@ -6,9 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "load comes from outside of any tree")]
 
 use std::convert::Infallible;
-use std::io::{BufRead as _, BufReader as StdReader, Read as _};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,6 +24,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
+
+mod server;
+
+use server::{Server, wait_for_the_end};
 
 /// How many events, and how many in a second.
 const EVENTS: usize = 40;
@@ -83,10 +85,6 @@ async fn serve(what: &str) {
     node.stop().await.unwrap();
 }
 
-async fn wait_for_the_end() {
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
-}
-
 /// As few words as axum takes, with the paths of ours.
 fn bare() -> axum::Router {
     let (feed, _) = broadcast::channel::<Arc<str>>(1_024);
@@ -117,39 +115,6 @@ where
     futures_util::stream::unfold(next, |mut next| async move { Some((next().await?, next)) })
 }
 
-struct Server {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Server {
-    fn start(what: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["serve", what])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        StdReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { addr: line.trim().parse().unwrap(), child }
-    }
-
-    /// Its resident memory, in bytes.
-    fn memory(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1_024
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
-    }
-}
-
 fn body(n: usize) -> String {
     let id = EventId::new(format!("e{n}")).unwrap();
     let mut event = Event::new(id, "bench", "bench.event", MachineClock.now(), Topic::BusinessFacts);
@@ -173,7 +138,7 @@ async fn open(addr: SocketAddr) -> BufReader<TcpStream> {
 }
 
 async fn measure(what: &str, streams: usize) -> Vec<String> {
-    let server = Server::start(what);
+    let server = Server::start(&[what.as_ref()]);
     // One stream first: what a first request needs is no stream's.
     let warm = open(server.addr).await;
     let before = server.memory();

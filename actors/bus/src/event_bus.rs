@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use soorma_core::{Error, ErrorCode, Event, Name, TenantId, Topic};
+use soorma_core::{Error, ErrorCode, Event, Name, TenantId, Topic, json_bytes};
 use soorma_ports::{
     Appended, Bus, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, DeliveryId, EventLog, EventLogError,
     GroupCommand, GroupKey, GroupStatus, Looked, PayloadCheck, Reach, Settle, Subscriber, Subscription,
@@ -14,7 +14,6 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::size::json_bytes;
 use crate::subscriber::LiveStream;
 use crate::tail::Tails;
 

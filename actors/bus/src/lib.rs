@@ -7,7 +7,6 @@ mod config;
 mod event_bus;
 mod outage;
 mod per_topic;
-mod size;
 mod subscriber;
 mod tail;
 

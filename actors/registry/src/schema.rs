@@ -10,7 +10,6 @@ mod evolution;
 mod example;
 mod excerpt;
 mod field;
-mod json_bytes;
 mod keywords;
 mod order;
 mod parts;

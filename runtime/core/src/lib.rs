@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod excerpt;
 mod id;
+mod json_bytes;
 mod partition;
 mod position;
 mod retry;
@@ -27,6 +28,7 @@ pub use definition::{EventDefinition, InvalidVersion, PayloadSchema, SchemaVersi
 pub use error::{Error, ErrorCode};
 pub use event::{Event, EventDraft, FieldError, Json};
 pub use id::{EventId, InvalidName, Name};
+pub use json_bytes::json_bytes;
 pub use partition::{InvalidPartitionKey, PartitionKey};
 pub use position::{Cursor, InvalidCursor, Position};
 pub use retry::retry_after;

@@ -3,10 +3,10 @@
 
 use jsonschema::PatternOptions;
 use serde_json::Value;
+use soorma_core::json_bytes;
 
 use super::bounds::{Bounds, bounds};
 use super::excerpt::{excerpt, pointer_excerpt};
-use super::json_bytes::json_bytes;
 use super::schema_fault::SchemaFault;
 use super::subschemas::{MAX_DEPTH, Subschemas, subschemas};
 

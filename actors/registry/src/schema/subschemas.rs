@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use soorma_core::json_bytes;
 
 use super::excerpt::excerpt;
-use super::json_bytes::json_bytes;
 use super::pointer::{decode_fragment, push};
 use super::schema_fault::SchemaFault;
 

@@ -1,14 +1,15 @@
-//! How long an event is in JSON, without writing it anywhere.
+//! How long something is in JSON, without writing it anywhere.
 
 use std::io;
 
-use soorma_core::Event;
+use serde::Serialize;
 
-pub(crate) fn json_bytes(event: &Event) -> usize {
+/// Returns how many bytes a value has as JSON; the most there are where it cannot be written.
+pub fn json_bytes<T: Serialize + ?Sized>(value: &T) -> usize {
     let mut count = Count(0);
-    match serde_json::to_writer(&mut count, event) {
+    match serde_json::to_writer(&mut count, value) {
         Ok(()) => count.0,
-        // Strings and raw JSON always serialise; what would not must not pass as small.
+        // What cannot be written must not pass as small.
         Err(_) => usize::MAX,
     }
 }
@@ -28,9 +29,8 @@ impl io::Write for Count {
 
 #[cfg(test)]
 mod tests {
-    use soorma_core::{EventId, Json, Timestamp, Topic};
-
     use super::*;
+    use crate::{Event, EventId, Json, Timestamp, Topic};
 
     #[test]
     fn an_event_in_ascii_counts_as_long_as_its_json() {
