@@ -147,10 +147,14 @@ async fn an_agent_that_is_stopped_is_taken_out_and_one_whose_node_is_killed_stay
     until(&node, "researcher", |found| found.is_none()).await;
     // Hosted again it is there again, and it goes with its node.
     node.agents().host(researcher()).await.unwrap();
-    until_status(&node, "researcher", AgentStatus::Ready).await;
-    // Longer than its lease: the registrar says that it lives.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(find(&node, "researcher").unwrap().standing.status, AgentStatus::Ready);
+    let first = until_status(&node, "researcher", AgentStatus::Ready).await.heard_at;
+    // Longer than its lease the registrar says that it lives.
+    until(&node, "researcher", |found| {
+        let agent = found.expect("it is there all the while");
+        assert_ne!(agent.standing.status, AgentStatus::Expired);
+        agent.heard_at.since(first) > Duration::from_secs(2)
+    })
+    .await;
     node.stop().await.unwrap();
     let node = start(short).await;
     assert!(find(&node, "researcher").is_none(), "a node that stops takes its agents with it");
