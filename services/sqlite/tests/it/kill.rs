@@ -21,19 +21,19 @@ use tokio::task::JoinSet;
 
 const TOPIC: Topic = Topic::ActionRequests;
 /// The child's folder.
-const FOLDER: &str = "SOORMA_KILL_FOLDER";
+pub(crate) const FOLDER: &str = "SOORMA_KILL_FOLDER";
 /// Which life of the child it is; ids begin with it.
-const ROUND: &str = "SOORMA_KILL_ROUND";
+pub(crate) const ROUND: &str = "SOORMA_KILL_ROUND";
 const WORKERS: &str = "workers";
 const PLANNERS: &str = "planners";
 const PRODUCERS: usize = 8;
 const PARTS: usize = 3;
 
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
-fn open(folder: &Path) -> Arc<SqliteLog> {
+pub(crate) fn open(folder: &Path) -> Arc<SqliteLog> {
     SqliteLog::open(&folder.join("log.db"), SqliteLogConfig::default(), Arc::new(TestClock::new())).unwrap()
 }
 
@@ -60,7 +60,7 @@ fn event_of(producer: usize, id: &str) -> Arc<Event> {
 }
 
 /// One line in one write, so that the parent never sees half of one taken for a whole.
-fn say(word: &str, id: &str) {
+pub(crate) fn say(word: &str, id: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("\n{word} {id} .\n").as_bytes()).unwrap();
     out.flush().unwrap();

@@ -4,46 +4,26 @@
 //! `SOORMA_KILLS` is the number of rounds, `SOORMA_SEED` gives back a seed that was printed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use rusqlite::Connection;
 use soorma_core::Topic;
 use soorma_ports::{RegistryRow, RegistryStore as _};
-use soorma_sqlite::{SqliteLog, SqliteLogConfig};
-use soorma_testkit::{SeededEntropy, TestClock};
+use soorma_testkit::SeededEntropy;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use super::super::kill::{FOLDER, ROUND, number, open, say};
 use super::steps::{at, define, done, hear, put, remove, schema, told};
 
-/// The child's folder.
-const FOLDER: &str = "SOORMA_KILL_FOLDER";
-/// Which life of the child it is; ids begin with it.
-const ROUND: &str = "SOORMA_KILL_ROUND";
 /// Who registers, and how many each: 1,000 together.
 const TASKS: u64 = 8;
 const EACH: u64 = 125;
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap())
-}
-
-fn open(folder: &Path) -> Arc<SqliteLog> {
-    SqliteLog::open(&folder.join("log.db"), SqliteLogConfig::default(), Arc::new(TestClock::new())).unwrap()
-}
-
 fn is_taken_away(id: &str) -> bool {
     id.ends_with(['0', '3', '6'])
-}
-
-/// One line in one write, so that the parent never sees half of one taken for a whole.
-fn say(word: &str, id: &str) {
-    let mut out = std::io::stdout().lock();
-    out.write_all(format!("\n{word} {id} .\n").as_bytes()).unwrap();
-    out.flush().unwrap();
 }
 
 /// The child's life: does nothing unless it was started as a child.
