@@ -126,7 +126,7 @@ impl Core {
                 let (payload, ttl) = match verb {
                     Verb::Redrive => {
                         let key = state.key.as_ref().and_then(|key| key.of(&found.letter.event));
-                        if !state.redrive(found.key, key, now) {
+                        if !state.redrive(found.key, found.letter.first_at, key, now) {
                             continue;
                         }
                         found.letter.redriven = true;

@@ -147,6 +147,7 @@ contract!($ event_log_contract = event_log::EventLogHarness [
         the_group_goes_on_without_it,
         redriven_letters_come_again_in_order,
         a_redriven_letter_wakes_a_waiting_member,
+        a_redriven_letter_has_an_age_before_it_is_handed_out,
         a_redriven_letter_that_fails_again_is_a_new_one,
         redriving_says_which_were_there,
         discarding_says_which_were_there,

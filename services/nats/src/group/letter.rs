@@ -16,7 +16,7 @@ pub(crate) struct Letter {
     pub(crate) event: Event,
     cause: String,
     attempts: u32,
-    first_at: Timestamp,
+    pub(crate) first_at: Timestamp,
     last_at: Timestamp,
     /// Whether it was given back to its group; then it is no letter any more.
     #[serde(default)]

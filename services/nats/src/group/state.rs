@@ -84,6 +84,9 @@ pub(crate) struct Open {
     /// The number of the dead letter that it comes from, which has its content.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     redriven: Option<u64>,
+    /// Of one that was redriven: when it was first handed out before, so that its age is known before it is handed out anew.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    since: Option<i64>,
 }
 
 /// The moment of a call, on both clocks.
@@ -202,12 +205,12 @@ impl GroupState {
         (in_hand, self.open.len() - in_hand)
     }
 
-    /// Returns the oldest open event of each topic, and when the oldest of those was handed out whose content is in a dead letter.
+    /// Returns the oldest open event of each topic, and when the oldest of those was first handed out whose content is in a dead letter.
     pub(crate) fn oldest(&self) -> (BTreeMap<Topic, Position>, Option<Timestamp>) {
         let (mut positions, mut redriven) = (BTreeMap::new(), None::<i64>);
         for ((topic, position), open) in &self.open {
             if open.redriven.is_some() {
-                redriven = [redriven, open.first_at].into_iter().flatten().min();
+                redriven = [redriven, open.since.or(open.first_at)].into_iter().flatten().min();
             } else {
                 positions.entry(*topic).or_insert(*position);
             }
@@ -288,6 +291,7 @@ impl GroupState {
             parked: self.is_busy(key),
             first_at: None,
             redriven: None,
+            since: None,
         };
         if open.parked {
             self.parked += 1;
@@ -403,8 +407,14 @@ impl GroupState {
         })
     }
 
-    /// Takes an event back that was given up; `false` where the group is full, or has it.
-    pub(crate) fn redrive(&mut self, letter: LetterKey, key: Option<u32>, now: Due) -> bool {
+    /// Takes an event back that was given up, which was first handed out at `since`; `false` where the group is full, or has it.
+    pub(crate) fn redrive(
+        &mut self,
+        letter: LetterKey,
+        since: Timestamp,
+        key: Option<u32>,
+        now: Due,
+    ) -> bool {
         let place = (letter.topic, letter.position);
         if self.open.len() >= MOST_OPEN || self.open.contains_key(&place) {
             return false;
@@ -416,8 +426,8 @@ impl GroupState {
             // Before all that was not handed out yet.
             due = i64::MIN.saturating_add(self.parked);
         }
-        let open =
-            Open { in_hand: false, attempt: 0, due, key, parked, first_at: None, redriven: Some(letter.nth) };
+        let (redriven, since) = (Some(letter.nth), Some(since.micros()));
+        let open = Open { in_hand: false, attempt: 0, due, key, parked, first_at: None, redriven, since };
         self.open.insert(place, open);
         self.dead = self.dead.saturating_sub(1);
         true
@@ -489,7 +499,7 @@ mod tests {
         let mut group = group();
         hand(&mut group, 3, Some(7), 10);
         hand(&mut group, 4, Some(7), 10);
-        group.redrive(letter(1), Some(7), now(20));
+        group.redrive(letter(1), Timestamp::from_micros(7), Some(7), now(20));
         let json = serde_json::to_string(&group).unwrap();
         assert_eq!(serde_json::from_str::<GroupState>(&json).unwrap(), group);
     }
@@ -508,7 +518,7 @@ mod tests {
             let place = |(was, is): (u64, u64)| (Position(was), Position(is));
             assert_eq!(group.put_in_place(Topic::PlanEvents, 7, Position(0), now(0)), None);
             // The content of the first is elsewhere.
-            assert!(group.redrive(letter(1), None, now(0)));
+            assert!(group.redrive(letter(1), Timestamp::from_micros(7), None, now(0)));
             for position in 2..=4 {
                 hand(&mut group, position, None, 0).unwrap();
             }
@@ -531,7 +541,7 @@ mod tests {
             // Half of them are the largest that an open event can be.
             if position.is_multiple_of(2) {
                 let letter = LetterKey { nth: 1_800_000_000_000_000, ..letter(position) };
-                assert!(group.redrive(letter, Some(u32::MAX), now(at)));
+                assert!(group.redrive(letter, Timestamp::from_micros(7), Some(u32::MAX), now(at)));
                 group.hand(Topic::PlanEvents, Position(position), now(at)).unwrap();
             } else {
                 hand(&mut group, position, None, at);
@@ -558,7 +568,7 @@ mod tests {
         let first = hand(&mut group, 5, Some(7), 0).unwrap();
         assert_eq!(hand(&mut group, 6, Some(7), 0), None);
         for position in [1, 2] {
-            assert!(group.redrive(letter(position), Some(7), now(0)));
+            assert!(group.redrive(letter(position), Timestamp::from_micros(7), Some(7), now(0)));
         }
         let all = BTreeSet::from(Topic::ALL);
         let mut order = Vec::new();

@@ -109,6 +109,14 @@ pub(super) async fn a_redriven_letter_wakes_a_waiting_member<H: EventLogHarness>
     assert_eq!(got.await.event.id.as_str(), "a");
 }
 
+pub(super) async fn a_redriven_letter_has_an_age_before_it_is_handed_out<H: EventLogHarness>(h: H) {
+    let letter = bury(&h, "a").await;
+    let log = h.log();
+    log.redrive(&tenant("acme"), &[letter.id]).await.unwrap();
+    let group = log.group(&tenant("acme"), &letter.group).await.unwrap().unwrap();
+    assert_eq!((group.waiting, group.oldest.is_some()), (1, true));
+}
+
 pub(super) async fn a_redriven_letter_that_fails_again_is_a_new_one<H: EventLogHarness>(h: H) {
     let (first, member) = (bury(&h, "a").await, workers(&h).await);
     h.elapse(H::UNIT * 2).await;
