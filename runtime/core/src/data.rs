@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Data {
 }
 
 /// Returns valid JSON without white space between tokens and without a byte above ASCII, or says it is too deep.
-fn compact(json: &str) -> Result<Cow<'_, str>, DataError> {
+pub(crate) fn compact(json: &str) -> Result<Cow<'_, str>, DataError> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     let mut plain = true;
     for byte in json.bytes() {

@@ -14,6 +14,8 @@ mod entropy;
 mod event_log;
 mod external;
 mod group;
+mod memory;
+mod memory_store;
 mod registry_store;
 
 pub use authenticator::{AuthError, Authenticator, Principal, PrincipalKind, UnknownKind};
@@ -33,6 +35,17 @@ pub use external::{
 pub use group::{
     Consumer, ConsumerSpec, Delivery, DeliveryId, GroupCommand, GroupKey, GroupPlace, GroupStatus, Settle,
     Start,
+};
+pub use memory::{
+    After, EpisodeQuery, Episodic, Found, ListQuery, Listed, Memory, MemoryTally, NewEpisode, NewFact,
+    NewPlan, NewPlanContext, NewSession, NewSkill, NewTaskContext, PlanContextChange, PlanQuery, Procedural,
+    Recall, RecallFilter, Semantic, SetWhen, SkillQuery, TaskContextChange, Upkeep, Weights, Window, Work,
+    Working, WorkingOp, WorkingWatch,
+};
+pub use memory_store::{
+    Embedded, Erased, KindCount, KindErased, MemoryAct, MemoryAfter, MemoryDone, MemoryDraft, MemoryEntry,
+    MemoryFilter, MemoryOrder, MemoryPage, MemoryPlace, MemoryQuery, MemoryRefused, MemoryStore,
+    MemoryStoreError, MemoryWrite, NewVector, RankQuery, Ranks, Seen, Unembedded, When,
 };
 pub use registry_store::{
     ReadFrom, Refused, RegistryAct, RegistryChange, RegistryPage, RegistryRow, RegistryStore,
