@@ -1,7 +1,6 @@
 //! An event log that fails as planned.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +9,8 @@ use soorma_ports::{
     Appended, Bounds, Consumer, ConsumerSpec, DeadLetter, DeadLetterFilter, Delivery, DeliveryId, EventLog,
     EventLogError, Follower, GroupCommand, GroupKey, GroupStatus, Page, Reach, Settle,
 };
+
+use crate::fault::{Fault, Plan};
 
 /// A call that can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,26 +39,14 @@ pub enum Call {
     Check,
 }
 
-/// What happens to one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// It fails and has done nothing.
-    Fail(EventLogError),
-    /// It fails and has been done.
-    CommitThenFail(EventLogError),
-    /// It is done, so much later.
-    Delay(Duration),
-}
-
 /// Wraps an event log. Each planned fault happens to one call, in the order of the plan; calls without one go through.
 #[derive(Debug)]
 pub struct FaultyLog {
     inner: Arc<dyn EventLog>,
-    plan: Arc<Plan>,
+    plan: Arc<LogPlan>,
 }
 
-#[derive(Debug, Default)]
-struct Plan(Mutex<BTreeMap<Call, VecDeque<Fault>>>);
+type LogPlan = Plan<Call, EventLogError>;
 
 impl FaultyLog {
     /// Wraps a log; nothing fails until it is planned.
@@ -67,8 +56,7 @@ impl FaultyLog {
 
     /// Plans a fault for the next call of a kind that has none planned.
     pub fn on(&self, call: Call, fault: Fault) {
-        let mut plan = self.plan.0.lock().unwrap_or_else(PoisonError::into_inner);
-        plan.entry(call).or_default().push_back(fault);
+        self.plan.on(call, fault);
     }
 
     /// Makes the next `n` appends fail; nothing is appended.
@@ -88,37 +76,12 @@ impl FaultyLog {
 
     /// Returns how many planned faults have not happened yet.
     pub fn pending(&self) -> usize {
-        self.plan.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(VecDeque::len).sum()
+        self.plan.pending()
     }
 
     fn repeat(&self, n: usize, call: Call, fault: Fault) {
         for _ in 0..n {
             self.on(call, fault.clone());
-        }
-    }
-}
-
-impl Plan {
-    fn take(&self, call: Call) -> Option<Fault> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&call)?.pop_front()
-    }
-
-    async fn run<T>(
-        &self,
-        call: Call,
-        work: impl Future<Output = Result<T, EventLogError>>,
-    ) -> Result<T, EventLogError> {
-        match self.take(call) {
-            None => work.await,
-            Some(Fault::Fail(error)) => Err(error),
-            Some(Fault::CommitThenFail(error)) => {
-                work.await?;
-                Err(error)
-            }
-            Some(Fault::Delay(by)) => {
-                tokio::time::sleep(by).await;
-                work.await
-            }
         }
     }
 }
@@ -226,7 +189,7 @@ impl EventLog for FaultyLog {
 #[derive(Debug)]
 struct FaultyConsumer {
     inner: Arc<dyn Consumer>,
-    plan: Arc<Plan>,
+    plan: Arc<LogPlan>,
 }
 
 #[async_trait]
@@ -243,7 +206,7 @@ impl Consumer for FaultyConsumer {
 #[derive(Debug)]
 struct FaultyFollower {
     inner: Box<dyn Follower>,
-    plan: Arc<Plan>,
+    plan: Arc<LogPlan>,
 }
 
 #[async_trait]
