@@ -17,6 +17,12 @@ pub mod header {
     pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
     /// The `agent_id` of the stream that answers to what is published are to go to.
     pub const AGENT_ID: &str = "x-agent-id";
+    /// The key of who may erase memory.
+    pub const MEMORY_ADMIN_KEY: &str = "x-memory-admin-key";
+    /// By what the answer of a search is in its order: `meaning`, or `words` where the meaning could not be had in time.
+    pub const RANKED_BY: &str = "x-ranked-by";
+    /// After which a list goes on that is a bare array.
+    pub const NEXT_CURSOR: &str = "x-next-cursor";
 }
 
 /// The media types of the wire.
@@ -43,6 +49,10 @@ pub mod frame {
     pub const DELIVERY: &str = "delivery";
     /// The last frame of a stream that was not read for too long; its data is [`SlowConsumer`](crate::SlowConsumer).
     pub const SLOW_CONSUMER: &str = "slow_consumer";
+    /// How a plan is when it begins to be watched; its data is [`WorkingSnapshot`](crate::memory::WorkingSnapshot).
+    pub const SNAPSHOT: &str = "snapshot";
+    /// What happened to a value of a plan; its data is [`WorkingChange`](soorma_core::WorkingChange).
+    pub const CHANGE: &str = "change";
 }
 
 /// The body of a publish.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum HealthStatus {
     /// All works.
     Healthy,
-    /// Events cannot be published now.
+    /// Events cannot be published now, or memory does not answer.
     Degraded,
 }
 
@@ -23,6 +23,10 @@ pub struct Health {
     pub connected: bool,
     /// How many streams are open; 0 where tokens are required, since anybody may ask and they are those of all tenants.
     pub active_streams: usize,
+    /// Whether memory answers and can be written to.
+    pub memory: bool,
+    /// Which vectors are made, as model and dimensions; `null` where there is no embedder.
+    pub embedder: Option<String>,
     /// The name of this service.
     pub service: String,
     /// Its version.

@@ -8,6 +8,7 @@ mod deliveries;
 mod events;
 mod groups;
 mod health;
+pub mod memory;
 mod problem;
 pub mod registry;
 pub mod routes;

@@ -1,5 +1,7 @@
 //! Every route, by name.
 
+pub mod memory;
+
 /// Publishes an event (`POST`).
 pub const PUBLISH: &str = "/v1/events/publish";
 /// Publishes several events, all or none (`POST`).
@@ -64,7 +66,7 @@ pub const METRICS: &str = "/metrics";
 pub const ROOT: &str = "/";
 
 /// All routes with their method, in the order in which they are shown.
-pub const ALL: [(&str, &str); 38] = [
+pub const ALL: [(&str, &str); 85] = [
     ("POST", PUBLISH),
     ("POST", BATCH),
     ("GET", STREAM),
@@ -96,6 +98,53 @@ pub const ALL: [(&str, &str); 38] = [
     ("GET", SCHEMA),
     ("GET", SCHEMA_VERSIONS),
     ("GET", SCHEMA_VERSION),
+    ("POST", memory::SEMANTIC),
+    ("GET", memory::SEMANTIC),
+    ("POST", memory::SEMANTIC_QUERY),
+    ("GET", memory::SEMANTIC_SEARCH),
+    ("GET", memory::FACT),
+    ("DELETE", memory::FACT),
+    ("POST", memory::EPISODIC),
+    ("GET", memory::EPISODIC),
+    ("GET", memory::EPISODIC_RECENT),
+    ("GET", memory::EPISODIC_SEARCH),
+    ("GET", memory::EPISODIC_WINDOW),
+    ("POST", memory::PROCEDURAL),
+    ("GET", memory::PROCEDURAL),
+    ("GET", memory::PROCEDURAL_CONTEXT),
+    ("GET", memory::SKILL),
+    ("PUT", memory::SKILL),
+    ("DELETE", memory::SKILL),
+    ("GET", memory::WORKING),
+    ("DELETE", memory::WORKING),
+    ("GET", memory::VALUE),
+    ("PUT", memory::VALUE),
+    ("POST", memory::VALUE),
+    ("DELETE", memory::VALUE),
+    ("POST", memory::TASK_CONTEXTS),
+    ("GET", memory::TASK_CONTEXT_OF),
+    ("GET", memory::TASK_CONTEXT),
+    ("PUT", memory::TASK_CONTEXT),
+    ("DELETE", memory::TASK_CONTEXT),
+    ("POST", memory::PLAN_CONTEXTS),
+    ("GET", memory::PLAN_CONTEXT_OF),
+    ("GET", memory::PLAN_CONTEXT),
+    ("PUT", memory::PLAN_CONTEXT),
+    ("DELETE", memory::PLAN_CONTEXT),
+    ("POST", memory::PLANS),
+    ("GET", memory::PLANS),
+    ("GET", memory::PLAN),
+    ("PUT", memory::PLAN),
+    ("DELETE", memory::PLAN),
+    ("POST", memory::SESSIONS),
+    ("GET", memory::SESSIONS),
+    ("GET", memory::SESSION),
+    ("DELETE", memory::SESSION),
+    ("GET", memory::STATS),
+    ("POST", memory::REEMBED),
+    ("DELETE", memory::ERASE_TENANT),
+    ("DELETE", memory::ERASE_SERVICE_TENANT),
+    ("DELETE", memory::ERASE_USER),
     ("GET", TREE),
     ("GET", HEALTH),
     ("GET", LIVEZ),
