@@ -3,10 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
-use soorma_core::{Event, Topic};
+use soorma_core::{Event, TenantId, Topic};
+use soorma_ports::Memory;
 
 use crate::emission::Emission;
 use crate::handler::Fault;
+use crate::instance::Common;
+use crate::memory::AgentMemory;
 
 /// The context of one handling of one event. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -18,12 +21,22 @@ struct Inner {
     agent: Arc<str>,
     attempt: u32,
     max_emissions: usize,
+    tenant: TenantId,
+    memory: Option<Arc<dyn Memory>>,
     outbox: Mutex<Vec<Emission>>,
 }
 
 impl Ctx {
-    pub(crate) fn new(event: Arc<Event>, agent: Arc<str>, attempt: u32, max_emissions: usize) -> Self {
-        Self(Arc::new(Inner { event, agent, attempt, max_emissions, outbox: Mutex::default() }))
+    pub(crate) fn new(of: &Common, event: Arc<Event>, attempt: u32) -> Self {
+        Self(Arc::new(Inner {
+            event,
+            agent: Arc::clone(&of.name),
+            attempt,
+            max_emissions: of.agent.limits.max_emissions,
+            tenant: of.agent.tenant.clone(),
+            memory: of.runtime.memory.clone(),
+            outbox: Mutex::default(),
+        }))
     }
 
     /// Returns the event.
@@ -40,6 +53,13 @@ impl Ctx {
     /// off at any point: what it did outside may have happened.
     pub fn attempt(&self) -> u32 {
         self.0.attempt
+    }
+
+    /// Returns the memory of whoever the event is of: the tenant of the agent, and the service tenant and user that the event names. What is
+    /// written there is written at once, whatever becomes of the handler: see [`AgentMemory`].
+    pub fn memory(&self) -> AgentMemory {
+        let Inner { event, agent, tenant, memory, .. } = &*self.0;
+        AgentMemory::new(memory.clone(), tenant.clone(), Arc::clone(agent), Arc::clone(event))
     }
 
     /// Publishes an event on a topic: see [`emit`](Self::emit).

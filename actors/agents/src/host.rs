@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use soorma_core::{AgentStatus, Error, ErrorCode, TenantId};
-use soorma_ports::{Bus, Clock, Directory};
+use soorma_ports::{Bus, Clock, Directory, Memory};
 use soorma_supervise::{
     Backoff, ChildSpec, Intensity, Observer, Sharded, Shutdown, StartError, Strategy, SupervisorSpec,
 };
@@ -28,6 +28,8 @@ pub struct Runtime {
     pub clock: Arc<dyn Clock>,
     /// Where hosted agents are registered; nowhere where there is none.
     pub directory: Option<Arc<dyn Directory>>,
+    /// Where they remember; nowhere where there is none.
+    pub memory: Option<Arc<dyn Memory>>,
     /// What sets the agents of this node apart from those of the same name on others; empty where there is one node.
     pub node: String,
     /// How often the registry hears that hosted agents live: well within their lease.

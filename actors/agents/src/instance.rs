@@ -71,15 +71,14 @@ impl Instance {
 
     async fn work(&self, mut lease: Lease) -> Result<(), Failure> {
         lease.begin();
-        let Common { agent, name, .. } = &*self.of;
+        let Common { agent, .. } = &*self.of;
         let Some(handler) = agent.handler(&lease.event).cloned() else {
             // The dispatcher lets none through that nobody handles.
             lease.settle(lease::Result::Done);
             return Ok(());
         };
         let limits = &agent.limits;
-        let ctx =
-            Ctx::new(Arc::clone(&lease.event), Arc::clone(name), lease.id.attempt, limits.max_emissions);
+        let ctx = Ctx::new(&self.of, Arc::clone(&lease.event), lease.id.attempt);
         // The call itself may panic as well as the future it gives.
         let work = AssertUnwindSafe(async { handler.call(ctx.clone()).await }).catch_unwind();
         match tokio::time::timeout(limits.handler_timeout, work).await {

@@ -29,6 +29,7 @@ impl World {
             bus,
             clock,
             directory: Some(Arc::clone(&registry) as _),
+            memory: None,
             node: String::new(),
             heartbeat_every: Duration::from_secs(100),
         });

@@ -28,6 +28,7 @@ impl World {
             bus: bus.clone(),
             clock,
             directory: None,
+            memory: None,
             node: String::new(),
             heartbeat_every: Duration::from_secs(60),
         });
