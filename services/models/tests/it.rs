@@ -5,5 +5,13 @@ mod it {
     mod bad_days;
     mod endpoint;
     mod hashing;
+    #[cfg(feature = "local-models")]
+    mod local;
+    #[cfg(feature = "local-models")]
+    mod local_folders;
     mod openai;
+    #[cfg(feature = "local-models")]
+    mod plain_bert;
+    #[cfg(feature = "local-models")]
+    mod tiny;
 }
