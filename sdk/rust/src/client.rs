@@ -1,10 +1,13 @@
 //! A platform that runs elsewhere, over HTTP and SSE.
 
 mod deliveries;
+mod frames;
 mod groups;
+mod memory;
 mod registry;
 mod stream;
 
+pub use memory::{ClientMemory, MemoryOf, PlanWatch, Watched};
 pub use stream::{EventStream, Explicit, Frame, StreamRequest};
 
 use std::time::Duration;
@@ -218,7 +221,10 @@ impl Client {
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
-        let response = self.answer(request).await?;
+        self.read(self.answer(request).await?).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, Error> {
         // What is cut was lost on the way; only what came whole can be wrong.
         let body = response.bytes().await.map_err(|error| self.lost(&error))?;
         serde_json::from_slice(&body).map_err(|error| {

@@ -9,20 +9,28 @@
 mod client;
 mod sse;
 
-pub use client::{Client, EventStream, Explicit, Frame, StreamRequest};
+pub use client::{
+    Client, ClientMemory, EventStream, Explicit, Frame, MemoryOf, PlanWatch, StreamRequest, Watched,
+};
 pub use soorma_agents::{
-    Agent, Agents, Breaker, CapabilitySpec, Ctx, Emission, Fault, Instances, Limits, Tool, Worker,
+    Agent, AgentMemory, Agents, Breaker, CapabilitySpec, Ctx, Emission, Fault, Instances, Limits, Search,
+    Searched, StoreKnowledge, Tool, Worker,
 };
 pub use soorma_api as api;
 pub use soorma_core::{
-    AgentKind, AgentStatus, ChildState, Cursor, Data, Error, ErrorCode, Event, EventDraft, EventId, Json,
-    Name, PartitionKey, Position, RankedBy, Scope, TenantId, Timestamp, Topic, TreeNode, UnknownTopic,
+    AgentKind, AgentStatus, AnyJson, ChildState, Cursor, Data, EmbeddingStatus, Episode, Error, ErrorCode,
+    Event, EventDraft, EventId, Explanation, Fact, Json, MemoryKind, MemoryReceipt, MemoryScope, MemoryStats,
+    Name, Owner, PartitionKey, Plan, PlanContext, PlanStatus, Position, RankedBy, Role, Scope, Session,
+    Skill, TaskContext, TenantId, Timestamp, Topic, TreeNode, UnknownTopic, WorkingChange, WorkingKey,
+    WorkingValue,
 };
 pub use soorma_ports::{
-    Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, Kinds, Settle, Start, Subscriber, Subscription,
-    new_event_id,
+    Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, EpisodeQuery, Found, Kinds, ListQuery, Memory,
+    NewEpisode, NewFact, NewSkill, Recall, RecallFilter, SetWhen, Settle, Start, Subscriber, Subscription,
+    Weights, WorkingOp, new_event_id,
 };
 pub use soorma_supervise::Intensity;
+pub use uuid::Uuid;
 
 #[cfg(feature = "embedded")]
 pub use soorma_node::{

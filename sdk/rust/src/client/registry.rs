@@ -187,12 +187,12 @@ impl Client {
     }
 
     /// A request to a path with names in it.
-    fn at(&self, method: Method, under: &str, names: &[&str]) -> Result<RequestBuilder, Error> {
+    pub(super) fn at(&self, method: Method, under: &str, names: &[&str]) -> Result<RequestBuilder, Error> {
         let url = self.address(under, names)?;
         Ok(self.sign(self.http.request(method, url).timeout(TIMEOUT)))
     }
 
-    fn address(&self, under: &str, names: &[&str]) -> Result<Url, Error> {
+    pub(super) fn address(&self, under: &str, names: &[&str]) -> Result<Url, Error> {
         // An address takes these for a way up.
         if let Some(name) = names.iter().find(|name| matches!(**name, "." | "..")) {
             return Err(Error::invalid(format!("'{name}' cannot stand in an address")));

@@ -1,15 +1,15 @@
 //! Streams.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use reqwest::Response;
 use soorma_api::{DeliveryFrame, SlowConsumer, StreamQuery, frame, routes};
 use soorma_core::{Cursor, Error, Event, PartitionKey, Topic};
 use soorma_ports::Start;
 
 use super::Client;
-use crate::sse::{Parser, Raw};
+use super::frames::{Frames, wrong};
+use crate::sse::Raw;
 
 /// What a stream is to show, and as whom.
 #[derive(Debug, Clone, Default)]
@@ -62,9 +62,7 @@ pub enum Frame {
 /// An open stream.
 #[derive(Debug)]
 pub struct EventStream {
-    response: Response,
-    parser: Parser,
-    frames: VecDeque<(Result<Frame, Error>, Option<Cursor>)>,
+    frames: Frames,
     cursor: Option<Cursor>,
 }
 
@@ -101,7 +99,7 @@ impl Client {
     /// What the platform answered, or that it could not be reached.
     pub async fn stream(&self, request: &StreamRequest) -> Result<EventStream, Error> {
         let response = self.answer(self.request_at(routes::STREAM, &request.query())?).await?;
-        Ok(EventStream { response, parser: Parser::default(), frames: VecDeque::new(), cursor: None })
+        Ok(EventStream { frames: Frames::new(response), cursor: None })
     }
 }
 
@@ -113,18 +111,11 @@ impl EventStream {
     /// frames behind it.
     pub async fn next(&mut self) -> Result<Option<Frame>, Error> {
         loop {
-            if let Some((frame, cursor)) = self.frames.pop_front() {
-                self.cursor = cursor.or(self.cursor.take());
-                return frame.map(Some);
-            }
-            let lost = |error: reqwest::Error| Error::unavailable(format!("the stream was cut: {error}"));
-            let Some(bytes) = self.response.chunk().await.map_err(lost)? else { return Ok(None) };
-            let Some(events) = self.parser.feed(&bytes) else {
-                return Err(Error::internal("the stream has a line that is longer than any event"));
-            };
-            for raw in events {
-                let cursor = raw.id.as_deref().and_then(|id| id.parse().ok());
-                self.frames.extend(read(raw).transpose().map(|frame| (frame, cursor)));
+            let Some(raw) = self.frames.next().await? else { return Ok(None) };
+            let cursor = raw.id.as_deref().and_then(|id| id.parse().ok());
+            self.cursor = cursor.or(self.cursor.take());
+            if let Some(frame) = read(raw)? {
+                return Ok(Some(frame));
             }
         }
     }
@@ -136,9 +127,6 @@ impl EventStream {
 }
 
 fn read(raw: Raw) -> Result<Option<Frame>, Error> {
-    let wrong = |error: serde_json::Error| {
-        Error::internal(format!("the stream has a frame that cannot be read: {error}"))
-    };
     Ok(Some(match raw.event.as_str() {
         frame::CONNECTED => Frame::Connected,
         frame::HEARTBEAT => Frame::Heartbeat,
