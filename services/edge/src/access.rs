@@ -32,6 +32,8 @@ pub struct Access {
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// The token that opens `/metrics`, whole, and nothing else.
     pub metrics_token: Option<String>,
+    /// The key of who may erase memory and looks after the vectors of a whole tenant; where there is none, nobody may.
+    pub memory_admin_key: Option<String>,
 }
 
 /// Whether a request needs a token.
@@ -46,7 +48,13 @@ pub enum Tokens {
 impl Access {
     /// Lets in every program of this machine: for a listener on loopback.
     pub const fn this_machine() -> Self {
-        Self { tokens: Tokens::Optional, loopback: true, authenticator: None, metrics_token: None }
+        Self {
+            tokens: Tokens::Optional,
+            loopback: true,
+            authenticator: None,
+            metrics_token: None,
+            memory_admin_key: None,
+        }
     }
 }
 
@@ -107,13 +115,22 @@ impl Access {
         })
     }
 
-    /// Compares in a time that does not say how much of it was right.
     fn opens_metrics(&self, token: &str) -> bool {
-        self.metrics_token.as_deref().is_some_and(|known| {
-            let differ = known.bytes().zip(token.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
-            std::hint::black_box(differ) == 0 && known.len() == token.len()
-        })
+        is_it(self.metrics_token.as_deref(), token)
     }
+
+    /// Whether a key is that of who looks after memory.
+    pub(crate) fn opens_memory(&self, key: &str) -> bool {
+        is_it(self.memory_admin_key.as_deref(), key)
+    }
+}
+
+/// Compares in a time that does not say how much of it was right.
+fn is_it(known: Option<&str>, sent: &str) -> bool {
+    known.filter(|known| !known.is_empty()).is_some_and(|known| {
+        let differ = known.bytes().zip(sent.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
+        std::hint::black_box(differ) == 0 && known.len() == sent.len()
+    })
 }
 
 /// Returns the token that was sent. What is no bearer's is as good as none, also where none is needed: who sends it means to prove
@@ -167,7 +184,7 @@ fn refused(why: &str) -> Error {
 }
 
 /// The words are those of the published services, which clients may look for.
-fn unproven(detail: &str) -> Error {
+pub(crate) fn unproven(detail: &str) -> Error {
     Error::new(ErrorCode::Unauthenticated, detail)
 }
 
@@ -254,6 +271,17 @@ mod tests {
             assert_eq!(access.opens_metrics(token), expect, "{token}");
         }
         assert!(!Access::this_machine().opens_metrics(""));
+    }
+
+    #[test]
+    fn memory_is_opened_by_its_whole_key_and_by_none_where_there_is_none() {
+        let access = Access { memory_admin_key: Some("the key".into()), ..Access::this_machine() };
+        for (key, expect) in [("the key", true), ("", false), ("the ke", false), ("the key ", false)] {
+            assert_eq!(access.opens_memory(key), expect, "{key:?}");
+            assert!(!Access::this_machine().opens_memory(key));
+        }
+        let empty = Access { memory_admin_key: Some(String::new()), ..Access::this_machine() };
+        assert!(!empty.opens_memory(""));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use soorma_core::{Error, TenantId, TreeNode};
-use soorma_ports::{Bus, Clock, Directory, Entropy, ExternalAgents, new_event_id};
+use soorma_ports::{Bus, Clock, Directory, Entropy, ExternalAgents, Memory, new_event_id};
 use tokio::sync::watch;
 
 use crate::access::Access;
@@ -27,6 +27,10 @@ pub struct Edge {
     pub agents: Arc<dyn ExternalAgents>,
     /// Who is here, what they can do, and what events mean.
     pub directory: Arc<dyn Directory>,
+    /// What is known, what happened, how things are done, and what is at hand.
+    pub memory: Arc<dyn Memory>,
+    /// Which vectors memory has made, as `/health` shows it: model and dimensions; nothing where there is no embedder.
+    pub embedder: Option<String>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness, for ids.
@@ -92,6 +96,10 @@ impl App {
         &*self.edge.directory
     }
 
+    pub(crate) fn memory(&self) -> &dyn Memory {
+        &*self.edge.memory
+    }
+
     pub(crate) fn new_id(&self) -> soorma_core::EventId {
         new_event_id(&*self.edge.clock, &*self.edge.entropy)
     }
@@ -104,6 +112,11 @@ impl App {
     /// Asks whether the registry can be read and written, and takes silence for a no.
     pub(crate) async fn check_directory(&self) -> Result<(), Error> {
         within("the registry", self.directory().check()).await
+    }
+
+    /// Asks whether memory can be read and written, and takes silence for a no.
+    pub(crate) async fn check_memory(&self) -> Result<(), Error> {
+        within("memory", self.memory().check_memory()).await
     }
 }
 

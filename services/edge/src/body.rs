@@ -18,7 +18,10 @@ use crate::reply::Refusal;
 /// How long a body that is refused is still taken in.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Makes a bound hold; [`read`] and [`read_batch`] say it.
+/// How many bytes the body may have that tells something to memory: a content has its own bound, and as JSON it may be several times as long.
+pub(crate) const MAX_MEMORY_BYTES: usize = 4 * 1_024 * 1_024;
+
+/// Makes a bound hold; [`read`], [`read_batch`] and [`read_memory`] say it.
 pub(crate) fn limit(most: usize) -> DefaultBodyLimit {
     DefaultBodyLimit::max(most)
 }
@@ -42,6 +45,11 @@ pub(crate) async fn read(request: Request, config: &Config) -> Result<Bytes, Ref
 /// Reads the whole body, which may hold several events.
 pub(crate) async fn read_batch(request: Request, config: &Config) -> Result<Bytes, Refusal> {
     read_up_to(request, config, config.max_batch_bytes).await
+}
+
+/// Reads the whole body, which tells something to memory.
+pub(crate) async fn read_memory(request: Request, config: &Config) -> Result<Bytes, Refusal> {
+    read_up_to(request, config, MAX_MEMORY_BYTES).await
 }
 
 async fn read_up_to(request: Request, config: &Config, most: usize) -> Result<Bytes, Refusal> {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use soorma_core::Name;
+use soorma_core::{Name, Timestamp};
+use soorma_ports::After;
 
 /// No name has this byte.
 const BETWEEN: u8 = 0;
@@ -21,6 +22,12 @@ pub(crate) fn write(names: &[&str]) -> String {
 
 /// `None`: it is none of ours.
 pub(crate) fn read<const N: usize>(text: &str) -> Option<[Name; N]> {
+    let names: Option<Vec<Name>> = texts::<N>(text)?.into_iter().map(|name| Name::new(name).ok()).collect();
+    names?.try_into().ok()
+}
+
+/// The same, of texts that need not be names.
+pub(crate) fn texts<const N: usize>(text: &str) -> Option<[String; N]> {
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
@@ -28,9 +35,22 @@ pub(crate) fn read<const N: usize>(text: &str) -> Option<[Name; N]> {
         text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|two| two.len() == 2));
     let bytes: Option<Vec<u8>> = digits.map(|two| u8::from_str_radix(two?, 16).ok()).collect();
     let bytes = bytes?;
-    let names = bytes.split(|byte| *byte == BETWEEN).map(|name| std::str::from_utf8(name).ok());
-    let names: Option<Vec<Name>> = names.map(|name| Name::new(name?).ok()).collect();
-    names?.try_into().ok()
+    let texts = bytes.split(|byte| *byte == BETWEEN).map(|text| std::str::from_utf8(text).ok());
+    let texts: Option<Vec<String>> = texts.map(|text| text.map(str::to_owned)).collect();
+    texts?.try_into().ok()
+}
+
+/// Writes the place of an entry in a list in the order of time.
+pub(crate) fn write_after(after: &After) -> String {
+    write(&[&after.at.micros().to_string(), &after.id.to_string()])
+}
+
+/// `None`: it is none of ours.
+pub(crate) fn after(text: &str) -> Option<After> {
+    let [at, id] = texts(text)?;
+    let micros: i64 = at.parse().ok()?;
+    let at = Timestamp::from_micros(micros);
+    Some(After { at, id: id.parse().ok()? }).filter(|after| after.at.micros() == micros)
 }
 
 #[cfg(test)]
@@ -44,6 +64,20 @@ mod tests {
             assert!(text.bytes().all(|byte| byte.is_ascii_hexdigit()), "{text}");
             let read = read::<2>(&text).expect("ours");
             assert_eq!(read.each_ref().map(Name::as_str), names);
+        }
+    }
+
+    #[test]
+    fn the_place_of_an_entry_reads_back_as_it_was_written() {
+        let id = "0192d3a4-5b6c-7d8e-9f00-112233445566".parse().expect("an id");
+        for at in [Timestamp::MIN, Timestamp::default(), Timestamp::from_micros(1_795_413_465_067_403)] {
+            let place = After { at, id };
+            assert_eq!(after(&write_after(&place)), Some(place));
+        }
+        let beyond = i64::MAX.to_string();
+        for wrong in [["1", "2"], ["now", "0192d3a4-5b6c-7d8e-9f00-112233445566"], [&beyond, &id.to_string()]]
+        {
+            assert_eq!(after(&write(&wrong)), None, "{wrong:?}");
         }
     }
 

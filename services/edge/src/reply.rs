@@ -66,6 +66,20 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Response {
     json_as(value, media::JSON)
 }
 
+/// Answers 201 with a value.
+pub(crate) fn created<T: Serialize>(value: &T) -> Response {
+    let mut response = json(value);
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::CREATED;
+    }
+    response
+}
+
+/// Answers 204. The published services say that nothing is JSON.
+pub(crate) fn no_content() -> Response {
+    (StatusCode::NO_CONTENT, [(header::CONTENT_TYPE, media::JSON)], Body::empty()).into_response()
+}
+
 /// Answers 200 with a text that is JSON.
 pub(crate) fn json_text(text: String) -> Response {
     ([(header::CONTENT_TYPE, media::JSON)], Body::from(text)).into_response()

@@ -19,6 +19,7 @@ mod deliveries;
 mod events;
 mod groups;
 mod health;
+mod memory;
 mod metrics;
 mod publish;
 mod schemas;
@@ -51,6 +52,7 @@ pub(crate) fn all(config: &Config) -> Router<Shared> {
         .route(path::SCHEMA, get(schemas::newest))
         .route(path::SCHEMA_VERSIONS, get(schemas::versions))
         .route(path::SCHEMA_VERSION, get(schemas::show))
+        .merge(memory::all())
         .route(path::TREE, get(tree::show))
         .route(path::HEALTH, get(health::health))
         .route(path::LIVEZ, get(health::livez))

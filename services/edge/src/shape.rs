@@ -3,6 +3,8 @@
 //! It walks the text itself and makes no tree of it: what is kept as it was sent, such as a schema, keeps its order and its digits,
 //! and what is not looked at costs nothing.
 
+mod values;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -14,6 +16,8 @@ use soorma_core::{
 };
 
 use crate::reply::Refusal;
+
+pub(crate) use values::part_of_path;
 
 /// The most faults that an answer lists; it says how many there are.
 const MAX_FAULTS: usize = 50;
@@ -46,6 +50,11 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// Whether there is a field of this name, be it null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
     fn get(&self, (name, other): Field) -> Option<&'a RawValue> {
         self.fields.get(name).or_else(|| self.fields.get(other)).copied()
     }

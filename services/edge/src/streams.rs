@@ -23,16 +23,19 @@ pub(crate) enum Kind {
     Member,
     /// A member that acknowledges.
     Explicit,
+    /// What happens to a plan of working memory.
+    Watch,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Live, Self::Member, Self::Explicit];
+    pub(crate) const ALL: [Self; 4] = [Self::Live, Self::Member, Self::Explicit, Self::Watch];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Member => "member",
             Self::Explicit => "explicit",
+            Self::Watch => "watch",
         }
     }
 }
@@ -204,8 +207,8 @@ mod tests {
         assert_eq!((refused.code, refused.retry_after), (ErrorCode::Overloaded, Some(COME_BACK)));
         drop(first);
         assert_eq!((streams.count(), streams.of(&one.tenant).count), (2, 1));
-        assert_eq!(Kind::ALL.map(|kind| streams.count_of(kind, None)), [1, 0, 1]);
-        assert_eq!(Kind::ALL.map(|kind| streams.count_of(kind, Some(&one.tenant))), [0, 0, 1]);
+        assert_eq!(Kind::ALL.map(|kind| streams.count_of(kind, None)), [1, 0, 1, 0]);
+        assert_eq!(Kind::ALL.map(|kind| streams.count_of(kind, Some(&one.tenant))), [0, 0, 1, 0]);
         assert_eq!(streams.of(&one.tenant).connections, [connection("2")]);
         assert!(open(&two, "6").is_ok());
         assert_eq!(streams.lock().counts.len(), 4);

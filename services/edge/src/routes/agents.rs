@@ -7,10 +7,8 @@ mod words;
 use std::borrow::Cow;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use soorma_api::registry::{AgentItem, AgentRegistered, AgentState};
 use soorma_api::{Problem, media};
 use soorma_core::{AgentRecord, ErrorCode, Name, RankedBy, Scope, TenantId};
@@ -18,7 +16,7 @@ use soorma_ports::{AgentPage, Description, Ranking, Registered};
 
 use crate::app::{App, Shared};
 use crate::body;
-use crate::reply::{Named, Refusal, excerpt, json, json_text, json_within};
+use crate::reply::{Named, Refusal, excerpt, json, json_text, json_within, no_content};
 use crate::rows;
 use ask::{Ask, Form};
 
@@ -80,7 +78,7 @@ async fn removed(app: &App, scope: &Scope, id: &str) -> Result<Response, Refusal
     if !app.directory().deregister(&scope.tenant, &name).await? {
         return Err(missing());
     }
-    Ok((StatusCode::NO_CONTENT, [(header::CONTENT_TYPE, media::JSON)], Body::empty()).into_response())
+    Ok(no_content())
 }
 
 pub(crate) async fn show(

@@ -13,9 +13,10 @@ const SERVICE: &str = "soorma";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(crate) async fn health(State(app): State<Shared>) -> Response {
-    let connected = app.check().await.is_ok();
+    let (log, memory) = futures_util::join!(app.check(), app.check_memory());
+    let (connected, memory) = (log.is_ok(), memory.is_ok());
     json(&Health {
-        status: if connected { HealthStatus::Healthy } else { HealthStatus::Degraded },
+        status: if connected && memory { HealthStatus::Healthy } else { HealthStatus::Degraded },
         adapter: app.edge.adapter.clone(),
         connected,
         // Anybody may ask, and the streams are those of all tenants.
@@ -23,6 +24,8 @@ pub(crate) async fn health(State(app): State<Shared>) -> Response {
             Tokens::Required => 0,
             Tokens::Optional => app.streams.count(),
         },
+        memory,
+        embedder: app.edge.embedder.clone(),
         service: SERVICE.into(),
         version: VERSION.into(),
     })
@@ -38,6 +41,7 @@ pub(crate) async fn readyz(State(app): State<Shared>) -> Result<Response, Refusa
     }
     app.check().await?;
     app.check_directory().await?;
+    app.check_memory().await?;
     Ok(json(&Ready { status: "ready".into() }))
 }
 

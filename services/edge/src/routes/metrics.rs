@@ -37,6 +37,7 @@ pub(crate) async fn show(
     if of.is_none() {
         edge(&app, &mut text);
         registry(&app, &mut text).await;
+        memory(&app, &mut text).await;
     }
     of_groups(&app, &groups, &mut text);
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text.into_text()).into_response())
@@ -98,6 +99,40 @@ async fn registry(app: &App, text: &mut Exposition) {
         "counter",
     );
     text.sample(&[], tally.payloads_unchecked);
+}
+
+async fn memory(app: &App, text: &mut Exposition) {
+    let up = app.check_memory().await.is_ok();
+    let tally = app.memory().tally();
+    text.family("soorma_memory_up", "Whether memory can be read and written.", "gauge");
+    text.sample(&[], u8::from(up));
+    text.family(
+        "soorma_memory_embedder_away",
+        "Whether the embedder gave no answer when last asked.",
+        "gauge",
+    );
+    text.sample(&[], u8::from(tally.embedder_away));
+    for (name, says, count) in [
+        ("soorma_memory_embedded_total", "Texts that were turned into vectors.", tally.embedded),
+        (
+            "soorma_memory_deferred_total",
+            "Texts that were stored without a vector, since none could be had in time.",
+            tally.deferred,
+        ),
+        (
+            "soorma_memory_searches_without_meaning_total",
+            "Searches that went without the meaning, since it could not be had in time.",
+            tally.without_meaning,
+        ),
+        (
+            "soorma_memory_expired_total",
+            "Entries that were removed since their time was over.",
+            tally.expired,
+        ),
+    ] {
+        text.family(name, says, "counter");
+        text.sample(&[], count);
+    }
 }
 
 fn of_groups(app: &App, groups: &[GroupStatus], text: &mut Exposition) {

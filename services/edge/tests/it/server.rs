@@ -147,6 +147,7 @@ impl Server {
             bus: bus.clone() as _,
             clock: clock.clone(),
             directory: None,
+            memory: None,
             node: String::new(),
             heartbeat_every: Duration::from_secs(60),
         });
