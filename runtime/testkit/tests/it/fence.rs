@@ -30,12 +30,14 @@ const fn room(floor: u8, name: &'static str, folder: &'static str, sees: Sees) -
 
 const CORE: Sees = Sees::Only(&["soorma-core"]);
 const CORE_PORTS: Sees = Sees::Only(&["soorma-core", "soorma-ports"]);
+const CORE_PORTS_VECTORS: Sees = Sees::Only(&["soorma-core", "soorma-ports", "soorma-vectors"]);
 const CORE_PORTS_API: Sees = Sees::Only(&["soorma-core", "soorma-ports", "soorma-api"]);
 const CORE_PORTS_SUPERVISE: Sees = Sees::Only(&["soorma-core", "soorma-ports", "soorma-supervise"]);
 
 /// The house. Rooms of the plan that are not built yet have their row, too.
 const ROOMS: &[Room] = &[
     room(0, "soorma-core", "runtime/core", Sees::Only(&[])),
+    room(0, "soorma-vectors", "runtime/vectors", Sees::Only(&[])),
     room(1, "soorma-ports", "runtime/ports", CORE),
     room(1, "soorma-supervise", "runtime/supervise", CORE),
     room(1, "soorma-api", "services/api", CORE),
@@ -46,7 +48,7 @@ const ROOMS: &[Room] = &[
     room(2, "soorma-tracker", "actors/tracker", CORE_PORTS_SUPERVISE),
     room(2, "soorma-identity", "actors/identity", CORE_PORTS_SUPERVISE),
     room(2, "soorma-agents", "actors/agents", CORE_PORTS_SUPERVISE),
-    room(3, "soorma-sqlite", "services/sqlite", CORE_PORTS),
+    room(3, "soorma-sqlite", "services/sqlite", CORE_PORTS_VECTORS),
     room(3, "soorma-postgres", "services/postgres", CORE_PORTS),
     room(3, "soorma-nats", "services/nats", CORE_PORTS),
     room(3, "soorma-models", "services/models", CORE_PORTS),
@@ -78,6 +80,7 @@ const FENCES: &[(&str, &[&str], &[&str])] = &[
     ("candle-nn", &["soorma-models"], &[]),
     ("tokenizers", &["soorma-models"], &[]),
     ("schemars", &["soorma-agents"], &["*"]),
+    ("fearless_simd", &["soorma-vectors"], &[]),
     ("ractor", &["soorma-supervise"], &["soorma-benches"]),
     ("kameo", &[], &["soorma-benches"]),
     ("clap", &["soorma-cli"], &["soorma-benches"]),
@@ -195,6 +198,8 @@ fn planted_violations_are_found() {
     for (name, folder, dependency, says) in [
         ("soorma-core", "runtime/core", ours("soorma-ports", normal()), "upward"),
         ("soorma-core", "runtime/core", ours(TESTKIT, dev()), "the core is tested alone"),
+        ("soorma-vectors", "runtime/vectors", ours("soorma-core", normal()), "sibling of the core"),
+        ("soorma-ports", "runtime/ports", ours("soorma-vectors", normal()), "below, but not for the ports"),
         ("soorma-bus", "actors/bus", ours("soorma-registry", normal()), "sibling"),
         ("soorma-bus", "actors/bus", ours("soorma-sqlite", normal()), "upward to a backend"),
         ("soorma-bus", "actors/bus", ours("soorma-sqlite", dev()), "a backend in the tests of actors"),
