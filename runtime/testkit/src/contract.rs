@@ -34,4 +34,5 @@ macro_rules! contract {
 
 pub mod embedder;
 pub mod event_log;
+pub mod memory_store;
 pub mod registry_store;

@@ -5,6 +5,7 @@ mod it {
     mod entropy;
     mod faulty_log;
     mod fence;
+    mod map_memory;
     mod memory_log;
     mod memory_registry;
     mod postgres_server;

@@ -13,6 +13,9 @@ use uuid::Uuid;
 use super::fits::{best_first, compare, is_expired, is_seen, is_taken};
 use super::words::scores;
 
+/// How many bytes of text are told at once of what has no vector, or one text.
+const MOST_TEXT: usize = 8 << 20;
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     revision: u64,
@@ -279,8 +282,13 @@ impl State {
         });
         let mut missing: Vec<_> = missing.collect();
         missing.sort_by_key(|one| one.id);
-        missing.truncate(limit);
-        missing
+        let mut bytes = 0;
+        let fits = |one: &Unembedded| {
+            let begins = bytes == 0;
+            bytes += one.text.len();
+            begins || bytes <= MOST_TEXT
+        };
+        missing.into_iter().take(limit).take_while(fits).collect()
     }
 
     pub(super) fn drop_vectors(&mut self, tenant: Option<&TenantId>, but: Option<&Generation>) -> u64 {
