@@ -31,6 +31,13 @@ test:
 test-all:
     cargo test --workspace
 
+# The sentence model from a folder: a minute more of building, so that `test-all` leaves it out. It needs no model of anybody.
+models:
+    cargo clippy -p soorma-models --all-targets --features local-models -- -D warnings
+    cargo clippy -p soorma-node --all-targets --features local-models -- -D warnings
+    cargo test -p soorma-models --features local-models
+    cargo test -p soorma-node --features local-models models
+
 # Kill `soorma dev` under load N times at random moments, and the log alone as often; nothing may be lost.
 kill N="100":
     SOORMA_KILLS={{N}} cargo test --release -p soorma-cli -p soorma-sqlite --test it kill -- --nocapture
@@ -45,6 +52,10 @@ gremlin SEEDS="20" EVENTS="20000":
 # Run one benchmark, or all.
 bench NAME="":
     cargo bench -p soorma-benches {{ if NAME == "" { "" } else { "--bench " + NAME } }}
+
+# What a real sentence model takes and finds: FOLDER is one as sentence-transformers saves it, such as all-MiniLM-L6-v2.
+bench-model FOLDER:
+    SOORMA_SENTENCE_MODEL="{{absolute_path(FOLDER)}}" cargo bench -p soorma-benches --features local-models --bench sentences
 
 # The main job, on this folder.
 demo:

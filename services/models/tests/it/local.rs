@@ -23,8 +23,7 @@ pub(crate) fn open(folder: &TempDir) -> Result<Arc<LocalEmbedder>, EmbedderError
 }
 
 impl EmbedderHarness for Local {
-    /// Products of matrices add in an order that hangs on how large they are.
-    const TOLERANCE: f32 = 1e-5;
+    const TOLERANCE: f32 = 0.0;
     const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
     async fn fresh() -> Self {
