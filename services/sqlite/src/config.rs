@@ -17,6 +17,8 @@ pub struct SqliteLogConfig {
     /// How large the file may grow; the write-ahead log beside it, usually below 20 MB, is not counted. What does not fit is
     /// refused as full, and a sixteenth on top stays for hand-outs and settlements, so that groups go on.
     pub max_bytes: Option<u64>,
+    /// How much memory the vectors of memory's entries may take, in KiB. What is asked and does not fit is read from the file.
+    pub vectors_kib: usize,
 }
 
 /// How much of a topic is kept.
@@ -43,6 +45,8 @@ impl Default for SqliteLogConfig {
             retain_events: 1_000_000,
             retain_of: BTreeMap::new(),
             max_bytes: None,
+            // Some 300,000 vectors of 384 numbers.
+            vectors_kib: 512 * 1_024,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What SQLite answers, as the log's errors.
 
 use rusqlite::{Error as Sql, ErrorCode};
-use soorma_ports::{EventLogError, RegistryStoreError};
+use soorma_ports::{EventLogError, MemoryStoreError, RegistryStoreError};
 
 /// Why a piece of work did not do what it was asked.
 #[derive(Debug)]
@@ -51,6 +51,20 @@ pub(crate) fn registry_error(error: EventLogError) -> RegistryStoreError {
         // Of places in topics, which the registry has none of.
         error @ (EventLogError::Gone { .. } | EventLogError::Beyond { .. }) => {
             RegistryStoreError::Invalid(error.to_string())
+        }
+    }
+}
+
+/// What the writer and the readers answer, as the memory's errors.
+pub(crate) fn memory_error(error: EventLogError) -> MemoryStoreError {
+    match error {
+        EventLogError::Full(reason) => MemoryStoreError::Full(reason),
+        EventLogError::Unavailable(reason) => MemoryStoreError::Unavailable(reason),
+        EventLogError::Corrupt(reason) => MemoryStoreError::Corrupt(reason),
+        EventLogError::Invalid(reason) => MemoryStoreError::Invalid(reason),
+        // Of places in topics, which memory has none of.
+        error @ (EventLogError::Gone { .. } | EventLogError::Beyond { .. }) => {
+            MemoryStoreError::Invalid(error.to_string())
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Every store port in one SQLite file.
 //!
 //! One thread writes and commits for all who wait (`writer`), two read (`readers`), and `log` is the event log on
-//! top of them. Every other store sends its work to the same writer, so it shares the commits: `registry`.
+//! top of them. Every other store sends its work to the same writer, so it shares the commits: `registry`, `memory`.
 
 mod config;
 mod error;
 mod log;
+mod memory;
 mod numbers;
 mod readers;
 mod registry;
@@ -15,4 +16,5 @@ mod writer;
 
 pub use config::{Retention, SqliteLogConfig};
 pub use log::SqliteLog;
+pub use memory::SqliteMemory;
 pub use registry::SqliteRegistry;

@@ -39,6 +39,7 @@ use tokio::sync::watch;
 
 use crate::config::SqliteLogConfig;
 use crate::error::{closed, log_error};
+use crate::memory::{Sets, SqliteMemory, keep_up};
 use crate::readers::Readers;
 use crate::registry::SqliteRegistry;
 use crate::schema::open_writer;
@@ -56,6 +57,9 @@ use crate::writer::{Kind, Start, Tx, Writer};
 pub struct SqliteLog {
     writer: Writer,
     readers: Arc<Readers>,
+    /// Those that take longer, for memory alone.
+    rankers: Arc<Readers>,
+    sets: Arc<Sets>,
     bounds: Vec<watch::Receiver<Bounds>>,
     /// Up to which revision the registry is committed.
     registered: watch::Receiver<u64>,
@@ -82,16 +86,19 @@ impl SqliteLog {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, EventLogError> {
         let connection = open_writer(path)?;
+        keep_up(&connection).map_err(|error| log_error(&error))?;
+        let sets = Sets::new(config.vectors_kib.saturating_mul(1_024));
         let time = LogClock::start(clock.now());
         let max_bytes = config.max_bytes;
         let (state, bounds) =
-            LogState::open(&connection, config, &time).map_err(|error| log_error(&error))?;
+            LogState::open(&connection, config, sets.clone(), &time).map_err(|error| log_error(&error))?;
         let registered = state.registry.subscribe();
         let (ended, alive) = watch::channel(());
-        let readers = Arc::new(Readers::start(path, &alive)?);
+        let readers = Arc::new(Readers::start(path, "read", &alive)?);
+        let rankers = Arc::new(Readers::start(path, "rank", &alive)?);
         let writer =
             Writer::start(Start { connection, state, time, clock: clock.clone(), max_bytes, alive })?;
-        Ok(Arc::new(Self { writer, readers, bounds, registered, time, clock, ended }))
+        Ok(Arc::new(Self { writer, readers, rankers, sets, bounds, registered, time, clock, ended }))
     }
 
     /// Returns the registry's store in the same file. It shares the threads, which live as long as one of both is held.
@@ -100,9 +107,16 @@ impl SqliteLog {
         Arc::new(SqliteRegistry::new(self.writer.clone(), readers, registered))
     }
 
+    /// Returns the memory's store in the same file. It shares the threads, as the registry's does.
+    pub fn memory(&self) -> Arc<SqliteMemory> {
+        let (readers, rankers) = (self.readers.clone(), self.rankers.clone());
+        Arc::new(SqliteMemory::new(self.writer.clone(), readers, rankers, self.sets.clone()))
+    }
+
     /// Closes the file after all that was accepted; what is asked afterwards is answered `Unavailable`.
     pub async fn close(&self) {
         self.readers.close();
+        self.rankers.close();
         self.writer.close().await;
         self.ended.closed().await;
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use soorma_ports::EventLogError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::error::{closed, log_error};
+use crate::error::{Failure, closed, log_error};
 use crate::schema::open_reader;
 
 /// How many read at once.
@@ -24,7 +24,7 @@ pub(crate) struct Readers {
 
 impl Readers {
     /// Starts the threads; each holds on to `alive` until its connection is closed.
-    pub(crate) fn start(path: &Path, alive: &watch::Receiver<()>) -> Result<Self, EventLogError> {
+    pub(crate) fn start(path: &Path, name: &str, alive: &watch::Receiver<()>) -> Result<Self, EventLogError> {
         let (sender, receiver) = mpsc::channel::<Job>(WAITING);
         let receiver = Arc::new(Mutex::new(receiver));
         for nth in 0..THREADS {
@@ -40,7 +40,7 @@ impl Readers {
                 drop(alive);
             };
             std::thread::Builder::new()
-                .name(format!("soorma-log-read-{nth}"))
+                .name(format!("soorma-log-{name}-{nth}"))
                 .spawn(read)
                 .map_err(|error| EventLogError::Unavailable(format!("no thread for reading: {error}")))?;
         }
@@ -50,7 +50,20 @@ impl Readers {
     /// Reads in one transaction, that is, at one moment.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, crate::error::Failure> + Send + 'static,
+        read: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, EventLogError> {
+        self.ask(|connection| {
+            // A transaction that only reads ends by being dropped.
+            let transaction = connection.unchecked_transaction()?;
+            read(&transaction)
+        })
+        .await
+    }
+
+    /// Reads outside of a transaction: each statement looks at its own moment.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, EventLogError> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
         let (reply, answer) = oneshot::channel();
@@ -58,14 +71,9 @@ impl Readers {
             if reply.is_closed() {
                 return;
             }
-            // A transaction that only reads ends by being dropped.
-            let found = match connection.unchecked_transaction() {
-                Ok(transaction) => read(&transaction),
-                Err(error) => Err(error.into()),
-            };
-            let found = found.map_err(|failure| match failure {
-                crate::error::Failure::Refused(error) => error,
-                crate::error::Failure::Sql(error) => log_error(&error),
+            let found = read(connection).map_err(|failure| match failure {
+                Failure::Refused(error) => error,
+                Failure::Sql(error) => log_error(&error),
             });
             // That nobody waits any more is no error.
             let _sent = reply.send(found);

@@ -13,10 +13,11 @@ use crate::numbers::{count, size};
 const APPLICATION: i64 = 0x536f_6f72;
 /// What makes each version of the tables out of the one before. A change of the tables is a new entry; a file of a version that
 /// has none here is refused.
-const CHANGES: [&str; 3] = [
+const CHANGES: [&str; 4] = [
     include_str!("schema/version_1.sql"),
     include_str!("schema/version_2.sql"),
     include_str!("schema/version_3.sql"),
+    include_str!("schema/version_4.sql"),
 ];
 
 /// Opens the connection that writes; makes the tables where there are none, and new ones of old ones.
@@ -51,6 +52,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, EventLogError> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "query_only", true)?;
+        // The statements of the log and the registry, and those of memory with their filters.
+        connection.set_prepared_statement_cache_capacity(96);
         Ok(connection)
     };
     open().map_err(|error| log_error(&error))
@@ -92,8 +95,8 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
     // 4,096 pages (16 MB): four times the default, since at 30,000 events a second that would be a checkpoint every 100 ms.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 4_096, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 * 1_024 * 1_024, |_| Ok(()))?;
-    // The writer has some seventy statements.
-    connection.set_prepared_statement_cache_capacity(96);
+    // The writer has some hundred statements.
+    connection.set_prepared_statement_cache_capacity(160);
     Ok(())
 }
 

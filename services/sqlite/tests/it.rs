@@ -8,6 +8,7 @@ mod it {
     mod groups;
     mod handing_back;
     mod kill;
+    mod memory;
     mod migration;
     mod opening;
     mod registry;

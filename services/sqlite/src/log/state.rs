@@ -3,6 +3,7 @@
 //! The file is the truth: after anything was undone, this is read from it again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -14,6 +15,7 @@ use super::group::{Group, MOST_WAITING};
 use super::log_clock::LogClock;
 use super::signal::Signals;
 use crate::config::SqliteLogConfig;
+use crate::memory::{Changes, Sets};
 use crate::numbers::{micros, position, topic};
 use crate::registry::Feed;
 use crate::topic_set::TopicSet;
@@ -30,11 +32,14 @@ pub(crate) struct LogState {
     takers: HashMap<(i64, Topic), Vec<i64>>,
     pub(super) signals: Signals,
     pub(crate) registry: Feed,
+    pub(crate) memory: Changes,
     /// Topics of tenants that have something new in this batch.
     appended: BTreeSet<(i64, Topic)>,
     bounds: Vec<watch::Sender<Bounds>>,
     /// What SQLite counts up when another process has written to the file; `None` when it is to be read again.
     data_version: Option<i64>,
+    /// The same, as it was last read.
+    file_version: Option<i64>,
     /// Whether the ends of the topics are to be read again.
     has_undone_growth: bool,
     pub(super) next_retention: i64,
@@ -77,6 +82,7 @@ impl LogState {
     pub(crate) fn open(
         connection: &Connection,
         config: SqliteLogConfig,
+        sets: Arc<Sets>,
         time: &LogClock,
     ) -> rusqlite::Result<(Self, Vec<watch::Receiver<Bounds>>)> {
         let now = time.now();
@@ -106,9 +112,11 @@ impl LogState {
             takers: HashMap::new(),
             signals: Signals::default(),
             registry: Feed::open(connection)?,
+            memory: Changes::new(sets),
             appended: BTreeSet::new(),
             bounds,
             data_version: None,
+            file_version: None,
             has_undone_growth: false,
             next_retention: now,
             failure: None,
@@ -123,6 +131,7 @@ impl LogState {
         self.appended.clear();
         self.signals.begin();
         self.registry.begin();
+        self.memory.begin();
     }
 
     /// Forgets what was read and changed, since the file has gone back.
@@ -140,6 +149,9 @@ impl LogState {
     pub(crate) fn refresh(&mut self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.data_version != Some(version) {
+            if self.file_version.replace(version).is_some_and(|before| before != version) {
+                self.memory.distrust();
+            }
             self.load_topics(connection)?;
             self.load_groups(connection, now)?;
             // Last: what was read in half is read again.
@@ -231,6 +243,7 @@ impl LogState {
         }
         self.signals.call(time);
         self.registry.committed();
+        self.memory.committed();
     }
 
     pub(crate) fn failed(&mut self, error: &EventLogError) {

@@ -1,0 +1,291 @@
+//! The memory's store, in the file of the log: its writes go to the log's writer and share its commits, its reads to the log's readers, and
+//! what is ranked to threads of its own, since that takes longer.
+//!
+//! `draft`, `write`, `rows` and `removal` are what is done in the transaction; `entry`, `list` and `upkeep` look at what was committed;
+//! `rank` asks `meaning` (over the `sets` in memory) and `matches` (over the index of words). `admitted` and `filter` say what may be
+//! answered.
+
+mod admitted;
+mod changes;
+mod checksum;
+mod draft;
+mod entry;
+mod filter;
+mod list;
+mod matches;
+mod meaning;
+mod mend;
+mod rank;
+mod removal;
+mod rows;
+mod scope;
+mod sets;
+mod upkeep;
+mod words;
+mod write;
+
+pub(crate) use changes::Changes;
+pub(crate) use mend::keep_up;
+pub(crate) use sets::Sets;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use soorma_core::{MemoryKind, MemoryScope, Owner, TenantId, Timestamp};
+use soorma_ports::{
+    Erased, EventLogError, Generation, KindCount, KindErased, MemoryDone, MemoryEntry, MemoryPage, MemoryPlace,
+    MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError, MemoryWrite, NewVector, RankQuery, Ranks, Unembedded,
+};
+use uuid::Uuid;
+
+use crate::error::{Failure, memory_error};
+use crate::readers::Readers;
+use crate::writer::{Kind, Tx, Writer};
+
+/// So often the index of words is made anew in the life of a process. Where it does not help, the disk is to be looked at.
+const MENDS: u32 = 4;
+
+/// The memory's store in the file of a [`SqliteLog`](crate::SqliteLog), for one process.
+///
+/// What is put or removed is synced to the disk before it is answered; what is put is refused when the file has its largest size. Vectors are
+/// rows of the file, and those of scopes that are asked are in memory, too, as far as the bound allows; a scope that is larger than
+/// the bound is read from the file for each search, and found in exactly.
+pub struct SqliteMemory {
+    writer: Writer,
+    readers: Arc<Readers>,
+    rankers: Arc<Readers>,
+    sets: Arc<Sets>,
+    mends: AtomicU32,
+}
+
+impl std::fmt::Debug for SqliteMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteMemory").finish_non_exhaustive()
+    }
+}
+
+impl SqliteMemory {
+    pub(crate) fn new(writer: Writer, readers: Arc<Readers>, rankers: Arc<Readers>, sets: Arc<Sets>) -> Self {
+        Self { writer, readers, rankers, sets, mends: AtomicU32::new(0) }
+    }
+
+    /// Has a piece of work done; where the index of words is damaged, once more after it was made anew.
+    async fn ask<T: Send + 'static>(
+        &self,
+        kind: Kind,
+        work: impl Fn(&mut Tx<'_>) -> rusqlite::Result<T> + Clone + Send + 'static,
+    ) -> Result<T, MemoryStoreError> {
+        let again = work.clone();
+        match self.writer.ask(kind, move |tx| Ok(work(tx)?)).await {
+            Err(EventLogError::Corrupt(reason)) if self.mend(&reason).await => {
+                self.writer.ask(kind, move |tx| Ok(again(tx)?)).await.map_err(memory_error)
+            }
+            done => done.map_err(memory_error),
+        }
+    }
+
+    /// Makes the index of words anew; says whether that was done.
+    async fn mend(&self, reason: &str) -> bool {
+        if self.mends.fetch_add(1, Ordering::Relaxed) >= MENDS {
+            return false;
+        }
+        match self.writer.ask(Kind::Synced, |tx| Ok(mend::anew(tx.connection)?)).await {
+            Ok(count) => {
+                tracing::warn!(reason, count, "index of words was damaged and is made anew");
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, reason, "index of words is damaged and cannot be made anew");
+                false
+            }
+        }
+    }
+
+    /// Drops vectors that were found damaged: their entries are told of as those that have none.
+    async fn drop_damaged(&self, damaged: Vec<i64>) -> Result<(), MemoryStoreError> {
+        if !damaged.is_empty() {
+            let dropped = self.ask(Kind::Synced, move |tx| removal::drop_damaged(tx, &damaged)).await?;
+            tracing::warn!(count = dropped, "vectors were damaged and are dropped");
+        }
+        Ok(())
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, MemoryStoreError> {
+        self.readers.read(move |connection| Ok(read(connection)?)).await.map_err(memory_error)
+    }
+
+    async fn rank_once(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        query: &RankQuery,
+    ) -> Result<rank::Ranked, MemoryStoreError> {
+        let (sets, scope, query) = (self.sets.clone(), scope.clone(), query.clone());
+        let rank = move |connection: &_| rank::rank(connection, &sets, &scope, now, &query).map_err(Failure::from);
+        let mut ranked = self.rankers.ask(rank).await.map_err(memory_error)?;
+        self.drop_damaged(std::mem::take(&mut ranked.damaged)).await?;
+        Ok(ranked)
+    }
+}
+
+#[async_trait]
+impl MemoryStore for SqliteMemory {
+    async fn write(
+        &self,
+        writes: Vec<MemoryWrite>,
+    ) -> Result<Vec<Result<MemoryDone, MemoryRefused>>, MemoryStoreError> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Here and not in the writer, where all others would wait for it.
+        let writes: Arc<[draft::Write]> = writes.into_iter().map(draft::Write::new).collect::<Result<_, _>>()?;
+        let kind = draft::kind(&writes);
+        self.ask(kind, move |tx| write::write(tx, &writes)).await
+    }
+
+    async fn get(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        places: &[MemoryPlace],
+    ) -> Result<Vec<Option<MemoryEntry>>, MemoryStoreError> {
+        let (scope, places) = (scope.clone(), places.to_vec());
+        self.read(move |connection| {
+            places.iter().map(|place| entry::get(connection, &scope, now, place)).collect()
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        query: &MemoryQuery,
+    ) -> Result<MemoryPage, MemoryStoreError> {
+        let (scope, query) = (scope.clone(), query.clone());
+        self.read(move |connection| list::page(connection, &scope, now, &query)).await?
+    }
+
+    async fn rank(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        query: &RankQuery,
+    ) -> Result<Ranks, MemoryStoreError> {
+        if let Some(asked) = &query.meaning {
+            checksum::check(&asked.generation, &asked.vector)?;
+        }
+        let ranked = self.rank_once(scope, now, query).await?;
+        if !ranked.misses_words {
+            return Ok(ranked.ranks);
+        }
+        let reason = "it does not have the words of all texts";
+        if self.mend(reason).await {
+            let ranked = self.rank_once(scope, now, query).await?;
+            if !ranked.misses_words {
+                return Ok(ranked.ranks);
+            }
+        }
+        Err(MemoryStoreError::Corrupt(format!("the index of words: {reason}")))
+    }
+
+    async fn put_vectors(
+        &self,
+        generation: &Generation,
+        vectors: Vec<NewVector>,
+    ) -> Result<u64, MemoryStoreError> {
+        if vectors.is_empty() {
+            return Ok(0);
+        }
+        let late = |NewVector { tenant, id, revision, vector }: NewVector| {
+            let vector = draft::Vector::new(generation.clone(), vector)?;
+            Ok(write::Late { tenant, id, revision, vector })
+        };
+        let vectors: Arc<[write::Late]> = vectors.into_iter().map(late).collect::<Result<_, MemoryStoreError>>()?;
+        self.ask(Kind::Grows, move |tx| write::put_vectors(tx, &vectors)).await
+    }
+
+    async fn unembedded(
+        &self,
+        generation: &Generation,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Unembedded>, MemoryStoreError> {
+        if after.is_none() {
+            // The writer sees whether another process has written to the file since.
+            self.ask(Kind::Written, |_| Ok(())).await?;
+            let (sets, generation) = (self.sets.clone(), generation.clone());
+            let look = move |connection: &_| Ok(upkeep::damaged(connection, &sets, &generation)?);
+            let damaged = self.rankers.ask(look).await.map_err(memory_error)?;
+            self.drop_damaged(damaged).await?;
+        }
+        let generation = generation.clone();
+        let look = move |connection: &_| Ok(upkeep::unembedded(connection, &generation, after, limit)?);
+        self.rankers.ask(look).await.map_err(memory_error)
+    }
+
+    async fn drop_vectors(
+        &self,
+        tenant: Option<&TenantId>,
+        but: Option<&Generation>,
+    ) -> Result<u64, MemoryStoreError> {
+        let mut dropped = 0;
+        loop {
+            let (tenant, but) = (tenant.cloned(), but.cloned());
+            let some =
+                self.ask(Kind::Synced, move |tx| removal::drop_vectors(tx, tenant.as_ref(), but.as_ref())).await?;
+            dropped += some;
+            if some == 0 {
+                return Ok(dropped);
+            }
+        }
+    }
+
+    async fn count(
+        &self,
+        tenant: &TenantId,
+        owner: Option<&Owner>,
+        generation: Option<&Generation>,
+    ) -> Result<Vec<KindCount>, MemoryStoreError> {
+        let (tenant, owner, generation) = (tenant.clone(), owner.cloned(), generation.cloned());
+        self.read(move |connection| upkeep::kinds(connection, &tenant, owner.as_ref(), generation.as_ref())).await
+    }
+
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<u64, MemoryStoreError> {
+        self.ask(Kind::Synced, move |tx| removal::expire(tx, now.micros(), limit)).await
+    }
+
+    async fn retire(
+        &self,
+        kind: &MemoryKind,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<u64, MemoryStoreError> {
+        let kind = kind.clone();
+        self.ask(Kind::Synced, move |tx| removal::retire(tx, &kind, before.micros(), limit)).await
+    }
+
+    async fn erase(&self, tenant: &TenantId, whose: &Erased) -> Result<Vec<KindErased>, MemoryStoreError> {
+        let mut receipt = removal::Receipt::new();
+        loop {
+            let (tenant, whose) = (tenant.clone(), whose.clone());
+            let part = self.ask(Kind::Synced, move |tx| removal::erase(tx, &tenant, &whose)).await?;
+            for (kind, erased) in part.receipt {
+                let line = receipt.entry(kind).or_insert(KindErased { entries: 0, vectors: 0, ..erased.clone() });
+                line.entries += erased.entries;
+                line.vectors += erased.vectors;
+            }
+            if part.is_last {
+                return Ok(receipt.into_values().collect());
+            }
+        }
+    }
+
+    async fn check(&self) -> Result<(), MemoryStoreError> {
+        self.ask(Kind::Grows, |tx| tx.state.probe(tx.connection)).await
+    }
+}

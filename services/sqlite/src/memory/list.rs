@@ -1,0 +1,126 @@
+//! Entries in an order, on a reader's connection: some of each scope, merged.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use soorma_core::{MemoryScope, Timestamp};
+use soorma_ports::{
+    MemoryAfter, MemoryEntry, MemoryFilter, MemoryOrder, MemoryPage, MemoryQuery, MemoryStoreError,
+};
+use uuid::Uuid;
+
+use super::entry::{self, columns};
+use super::filter::Condition;
+use super::scope;
+use crate::numbers::count;
+
+/// Returns a page, or why who asks cannot go on from where he is.
+pub(super) fn page(
+    connection: &Connection,
+    scope: &MemoryScope,
+    now: Timestamp,
+    query: &MemoryQuery,
+) -> rusqlite::Result<Result<MemoryPage, MemoryStoreError>> {
+    let MemoryQuery { filter, order, after, limit } = query;
+    let after = match after.as_ref().map(|after| place(after, *order)).transpose() {
+        Ok(after) => after,
+        Err(error) => return Ok(Err(error)),
+    };
+    let one_more = limit.saturating_add(1);
+    let mut entries: Vec<MemoryEntry> = Vec::new();
+    for scope in scope::seen(connection, scope, filter)? {
+        // Neither of the other two has an index in its order.
+        let in_order = matches!(order, MemoryOrder::Newest | MemoryOrder::Oldest);
+        let mut condition = Condition::new(connection, scope, filter, now, in_order)?;
+        let by = by(*order);
+        if let Some((value, id)) = &after {
+            let (value, id) = (condition.bind(value.clone()), condition.bind(id.as_bytes().to_vec().into()));
+            condition.sql.push_str(&format!(" AND ({by}, e.id) {} ({value}, {id})", beyond(*order)));
+        }
+        let limit = condition.bind(count(one_more).into());
+        let (from, taken, direction) = (condition.from, &condition.sql, direction(*order));
+        let columns = columns!();
+        let sql = format!(
+            "SELECT {columns} FROM {from} CROSS JOIN memory_scopes s ON s.id = e.scope CROSS JOIN memory_owners w ON w.id = e.owner
+             WHERE {taken} ORDER BY {by} {direction}, e.id {direction} LIMIT {limit}"
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        for read in select.query_map(params_from_iter(condition.params), entry::read)? {
+            entries.push(read?);
+        }
+    }
+    sort(&mut entries, *order);
+    let more = entries.len() > *limit;
+    entries.truncate(*limit);
+    Ok(Ok(MemoryPage { entries, more }))
+}
+
+/// The ids of the newest, at most so many, newest first.
+pub(super) fn newest(
+    connection: &Connection,
+    scopes: &[i64],
+    now: Timestamp,
+    filter: &MemoryFilter,
+    limit: usize,
+) -> rusqlite::Result<Vec<Uuid>> {
+    let mut found: Vec<(i64, Uuid)> = Vec::new();
+    for scope in scopes {
+        let mut condition = Condition::new(connection, *scope, filter, now, true)?;
+        let limit = condition.bind(count(limit).into());
+        let (from, taken) = (condition.from, &condition.sql);
+        let sql = format!(
+            "SELECT e.created_at, e.id FROM {from} WHERE {taken} ORDER BY e.created_at DESC, e.id DESC LIMIT {limit}"
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        for read in select
+            .query_map(params_from_iter(condition.params), |row| Ok((row.get(0)?, entry::id(row, 1)?)))?
+        {
+            found.push(read?);
+        }
+    }
+    if scopes.len() > 1 {
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        found.truncate(limit);
+    }
+    Ok(found.into_iter().map(|(_, id)| id).collect())
+}
+
+fn by(order: MemoryOrder) -> &'static str {
+    match order {
+        MemoryOrder::Newest | MemoryOrder::Oldest => "e.created_at",
+        MemoryOrder::Updated => "e.updated_at",
+        MemoryOrder::Key => "coalesce(e.name, '')",
+    }
+}
+
+fn direction(order: MemoryOrder) -> &'static str {
+    match order {
+        MemoryOrder::Newest | MemoryOrder::Updated => "DESC",
+        MemoryOrder::Oldest | MemoryOrder::Key => "ASC",
+    }
+}
+
+fn beyond(order: MemoryOrder) -> &'static str {
+    if direction(order) == "DESC" { "<" } else { ">" }
+}
+
+fn place(after: &MemoryAfter, order: MemoryOrder) -> Result<(Value, Uuid), MemoryStoreError> {
+    match (after, order) {
+        (MemoryAfter::Key(key, id), MemoryOrder::Key) => Ok((key.clone().into(), *id)),
+        (MemoryAfter::At(time, id), MemoryOrder::Newest | MemoryOrder::Oldest | MemoryOrder::Updated) => {
+            Ok((time.micros().into(), *id))
+        }
+        _ => Err(MemoryStoreError::Invalid("this is no place in that order".into())),
+    }
+}
+
+fn sort(entries: &mut [MemoryEntry], order: MemoryOrder) {
+    entries.sort_by(|one, other| match order {
+        MemoryOrder::Newest => (other.created_at, other.id).cmp(&(one.created_at, one.id)),
+        MemoryOrder::Oldest => (one.created_at, one.id).cmp(&(other.created_at, other.id)),
+        MemoryOrder::Updated => (other.updated_at, other.id).cmp(&(one.updated_at, one.id)),
+        MemoryOrder::Key => {
+            let key = |entry: &MemoryEntry| (entry.key.as_deref().unwrap_or_default().to_owned(), entry.id);
+            key(one).cmp(&key(other))
+        }
+    });
+}

@@ -1,0 +1,127 @@
+//! The list by words: BM25 (Robertson and Zaragoza 2009) over what may be seen, so that no score tells of the rest.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use uuid::Uuid;
+
+use super::admitted::Admitted;
+use super::entry;
+use super::words::{distinct, term};
+use crate::numbers::count;
+
+/// How soon the same word again counts less, and how much a long text counts less: the usual values.
+const K1: f32 = 1.2;
+const B: f32 = 0.75;
+/// So many words of a query are looked for: its beginning says what it is about.
+const MOST_WORDS: usize = 512;
+/// So many texts for each that was asked for, and so many at least, are scored to the end; the others by words alone, as if all were of
+/// one length.
+const SCORED_FOR_EACH: usize = 4;
+const SCORED: usize = 256;
+
+/// Whether the index has as many words of a scope as its entries.
+pub(super) fn agrees(connection: &Connection, scope: i64) -> rusqlite::Result<bool> {
+    // Behind `_` comes `` ` ``: all between are words of this scope.
+    let (from, to) = (term(scope, ""), format!("{scope}`"));
+    connection
+        .prepare_cached(
+            "SELECT (SELECT coalesce(sum(cnt), 0) FROM memory_word_counts WHERE term >= ?2 AND term < ?3)
+                 = (SELECT coalesce(sum(words), 0) FROM memory_scopes WHERE id = ?1)",
+        )?
+        .query_row(params![scope, from, to], |row| row.get(0))
+}
+
+/// One word in one text.
+#[derive(Debug, Clone, Copy)]
+struct Hit {
+    entry: i64,
+    /// Which word of the query.
+    word: usize,
+    often: f32,
+}
+
+/// Returns the best of the admitted entries.
+pub(super) fn best(
+    connection: &Connection,
+    admitted: &[Admitted],
+    query: &str,
+    depth: usize,
+) -> rusqlite::Result<Vec<(Uuid, f32)>> {
+    let having_text: i64 = admitted.iter().map(|one| one.texts).sum();
+    let words: i64 = admitted.iter().map(|one| one.words).sum();
+    if having_text <= 0 || words <= 0 || depth == 0 {
+        return Ok(Vec::new());
+    }
+    let mut hits = Vec::new();
+    let mut weights = Vec::new();
+    for (nth, word) in distinct(query).iter().take(MOST_WORDS).enumerate() {
+        let before = hits.len();
+        for scope in admitted {
+            of_word(connection, scope, word, nth, &mut hits)?;
+        }
+        let (all, having) = (number(having_text), number(count(hits.len() - before)));
+        weights.push((1.0 + (all - having + 0.5) / (having + 0.5)).ln());
+    }
+    // A stable sort: within a text the words stay in their order, and so do the sums.
+    hits.sort_by_key(|hit| hit.entry);
+    let score = |hits: &[Hit], length: f32| -> f32 {
+        let of = |hit: &Hit| {
+            let weight = weights.get(hit.word).copied().unwrap_or(0.0);
+            weight * hit.often * (K1 + 1.0) / (hit.often + K1 * (1.0 - B + B * length))
+        };
+        hits.iter().map(of).sum()
+    };
+    let mut texts: Vec<(f32, &[Hit])> =
+        hits.chunk_by(|one, other| one.entry == other.entry).map(|hits| (score(hits, 1.0), hits)).collect();
+    let scored = depth.saturating_mul(SCORED_FOR_EACH).max(SCORED);
+    if texts.len() > scored {
+        texts.select_nth_unstable_by(scored, |(one, _), (other, _)| other.total_cmp(one));
+        texts.truncate(scored);
+    }
+    let mean = number(words) / number(having_text);
+    let mut select = connection.prepare_cached("SELECT id, words FROM memory_entries WHERE key = ?1")?;
+    let mut best = Vec::with_capacity(texts.len());
+    for (_, hits) in texts {
+        let Some(first) = hits.first() else { continue };
+        let found = select.query_row([first.entry], |row| Ok((entry::id(row, 0)?, row.get(1)?))).optional()?;
+        if let Some((id, length)) = found {
+            best.push((id, score(hits, number(length) / mean)));
+        }
+    }
+    best.sort_by(|(id, one), (other_id, other)| other.total_cmp(one).then_with(|| id.cmp(other_id)));
+    best.truncate(depth);
+    Ok(best)
+}
+
+/// Adds the admitted texts of a scope that have a word.
+fn of_word(
+    connection: &Connection,
+    admitted: &Admitted,
+    word: &str,
+    nth: usize,
+    hits: &mut Vec<Hit>,
+) -> rusqlite::Result<()> {
+    let mut select = connection.prepare_cached("SELECT doc FROM memory_word_places WHERE term = ?1")?;
+    let mut rows = select.query([Value::from(term(admitted.scope, word))])?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        let entry: i64 = row.get(0)?;
+        if last == Some(entry) {
+            // A place more in the same text.
+            if let Some(hit) = hits.last_mut().filter(|hit| hit.entry == entry) {
+                hit.often += 1.0;
+            }
+            continue;
+        }
+        last = Some(entry);
+        if admitted.has(entry) {
+            hits.push(Hit { entry, word: nth, often: 1.0 });
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a score need not tell sixteen million texts from one more")]
+fn number(of: i64) -> f32 {
+    of as f32
+}

@@ -1,0 +1,3 @@
+//! The memory's store in the file of the log.
+
+mod contract;
