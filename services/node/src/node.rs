@@ -107,7 +107,7 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(MachineClock);
         let entropy: Arc<dyn Entropy> = Arc::new(MachineEntropy);
         may_hold(&config.registry)?;
-        let embedder = models::embedder(&config.models, &entropy)?;
+        let embedder = models::embedder(&config.models, &entropy).await?;
         // The port is taken before the log is opened: a port in use is found before anything is done.
         let listener = match options.edge {
             true => {

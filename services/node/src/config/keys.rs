@@ -245,13 +245,15 @@ config! {
     }
     /// Models: what turns texts into vectors, so that what is alike can be found.
     models: Models {
-        /// Who does it: hashing, which is here and finds shared words and spellings, not meaning; openai, an endpoint of that kind; or none.
+        /// Who does it: hashing, which is here and finds shared words and spellings, not meaning; local, a sentence model from a folder, in builds with local-models; openai, an endpoint of that kind; or none.
         [embedder] Option<EmbedderKind> = None, any;
+        /// The folder of a sentence model, as sentence-transformers saves it: config.json, tokenizer.json, model.safetensors and what goes with them.
+        [embedder_folder] Option<PathBuf> = None, any;
         /// The base address of the endpoint, such as https://api.openai.com/v1; texts are sent there.
         [embedder_url] String = String::new(), http_url;
         /// The key that the endpoint asks for; empty for none.
         secret [embedder_key] String = String::new(), any;
-        /// The endpoint's model, such as text-embedding-3-small. Vectors of one model are kept under its name: give another model another name.
+        /// The endpoint's model, such as text-embedding-3-small. Vectors of one model are kept under its name: give another model another name. A model from a folder needs none: its name is made of its files.
         [embedder_model] String = String::new(), any;
         /// How many numbers a vector of that model has, such as 1536.
         [embedder_dimensions] Option<u32> = None, if_given(between(1, 16_000));

@@ -80,6 +80,8 @@ pub struct PayloadsOf(pub BTreeMap<TenantId, Payloads>);
 pub enum EmbedderKind {
     /// Feature hashing, here.
     Hashing,
+    /// A sentence model from a folder, here.
+    Local,
     /// An endpoint that speaks as OpenAI's does.
     OpenAi,
 }
@@ -346,23 +348,31 @@ impl Value for PayloadsOf {
     }
 }
 
+impl EmbedderKind {
+    /// As it is written.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hashing => "hashing",
+            Self::Local => "local",
+            Self::OpenAi => "openai",
+        }
+    }
+}
+
 impl Value for EmbedderKind {
-    const EXAMPLE: &'static str = "hashing or openai";
+    const EXAMPLE: &'static str = "hashing, local or openai";
 
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "hashing" => Ok(Self::Hashing),
+            "local" => Ok(Self::Local),
             "openai" => Ok(Self::OpenAi),
             _ => Err(format!("is no embedder; write {}", Self::EXAMPLE)),
         }
     }
 
     fn show(&self) -> String {
-        match self {
-            Self::Hashing => "hashing",
-            Self::OpenAi => "openai",
-        }
-        .to_owned()
+        self.name().to_owned()
     }
 }
 
