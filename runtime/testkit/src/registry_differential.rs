@@ -7,10 +7,9 @@ mod side;
 mod step;
 
 use proptest::collection::vec;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use crate::MemoryRegistry;
 use crate::contract::registry_store::RegistryStoreHarness;
+use crate::{MemoryRegistry, random_work};
 
 use side::Side;
 use step::Step;
@@ -25,19 +24,7 @@ const STEPS: usize = 40;
 /// # Panics
 /// Where an answer differs, with the seed and the fewest steps that were found.
 pub fn compare<H: RegistryStoreHarness>(seed: u64, cases: u32) {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let result = TestRunner::new_with_rng(config, rng).run(&vec(step::step(), 1..=STEPS), |steps| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(case::<H>(&steps)).map_err(TestCaseError::fail)
-    });
-    match result {
-        Ok(()) => {}
-        Err(TestError::Fail(why, steps)) => panic!("seed {seed}: {why}\nin {steps:#?}"),
-        Err(TestError::Abort(why)) => panic!("seed {seed}: {why}"),
-    }
+    random_work::run(seed, cases, vec(step::step(), 1..=STEPS), async |steps| case::<H>(steps).await);
 }
 
 async fn case<H: RegistryStoreHarness>(steps: &[Step]) -> Result<(), String> {

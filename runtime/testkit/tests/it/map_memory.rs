@@ -35,3 +35,9 @@ soorma_testkit::memory_store_contract!(
     #[tokio::test(start_paused = true)]
     Map
 );
+
+/// That the random work finds no fault where there is none, and takes all its roads.
+#[test]
+fn random_work_has_the_same_answers_on_itself() {
+    soorma_testkit::memory_differential::compare::<Map>(1, 500);
+}
