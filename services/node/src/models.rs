@@ -131,7 +131,7 @@ mod local {
     /// Says how to come by what is not in this build.
     #[expect(clippy::unused_async, reason = "in builds with the feature a model is read and waited for")]
     pub(super) async fn embedder(_: &Models) -> Result<Arc<dyn Embedder>, String> {
-        Err("this soorma is built without local models; build it with `cargo build --release -p soorma-cli --features local-models` (for a program of yours: the feature local-models of the crate soorma), or write hashing or openai"
+        Err("this soorma is built without local models; build it with `cargo install --path sdk/cli --features local-models` (for a program of yours: the feature local-models of the crate soorma), or write hashing or openai"
             .to_owned())
     }
 }
@@ -259,7 +259,7 @@ mod tests {
         let says = if cfg!(feature = "local-models") {
             "there is no folder /nowhere/at/all; write the folder of a sentence model"
         } else {
-            "this soorma is built without local models; build it with `cargo build"
+            "this soorma is built without local models; build it with `cargo install"
         };
         assert!(refused.starts_with(&format!("models.embedder = local: {says}")), "{refused}");
     }
