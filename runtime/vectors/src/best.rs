@@ -9,7 +9,7 @@ use crate::Near;
 #[derive(Debug)]
 pub(crate) struct Best {
     k: usize,
-    worst_first: BinaryHeap<Ranked>,
+    worst_first: BinaryHeap<Found>,
     /// Below this nothing is taken any more.
     floor: f32,
 }
@@ -22,63 +22,68 @@ impl Best {
     }
 
     /// Takes what is better than the worst of `k`, and asks whether it is admitted only then: most never are asked for.
+    ///
+    /// `distance` is what it looked like before it was measured.
     #[inline]
-    pub(crate) fn offer(&mut self, key: i64, cosine: f32, admit: impl Fn(i64) -> bool) {
-        if cosine >= self.floor {
-            self.consider(Near { key, cosine }, admit);
+    pub(crate) fn offer(&mut self, near: Near, distance: u16, admit: impl Fn(i64) -> bool) {
+        if near.cosine >= self.floor {
+            self.consider(Found { near, distance }, admit);
         }
     }
 
     #[cold]
-    fn consider(&mut self, near: Near, admit: impl Fn(i64) -> bool) {
-        let ranked = Ranked(near);
+    fn consider(&mut self, found: Found, admit: impl Fn(i64) -> bool) {
         let full = self.worst_first.len() >= self.k;
-        if full && self.worst_first.peek().is_none_or(|worst| ranked >= *worst) || !admit(near.key) {
+        if (full && self.worst_first.peek().is_none_or(|worst| found >= *worst)) || !admit(found.near.key) {
             return;
         }
         if full {
             self.worst_first.pop();
         }
-        self.worst_first.push(ranked);
+        self.worst_first.push(found);
         if self.worst_first.len() == self.k {
-            self.floor = self.worst_first.peek().map_or(f32::NEG_INFINITY, |worst| worst.0.cosine);
+            self.floor = self.worst_first.peek().map_or(f32::NEG_INFINITY, |worst| worst.near.cosine);
         }
     }
 
-    /// Returns the cosine of the worst of `k`, when there are as many.
-    pub(crate) fn floor(&self) -> Option<f32> {
-        (self.worst_first.len() >= self.k).then_some(self.floor)
+    /// Returns the largest distance of them, when there are `k`.
+    pub(crate) fn farthest(&self) -> Option<u16> {
+        let farthest = self.worst_first.iter().map(|found| found.distance).max();
+        farthest.filter(|_| self.worst_first.len() >= self.k)
     }
 
     /// Returns them, the best first.
     pub(crate) fn into_sorted(self) -> Vec<Near> {
-        self.worst_first.into_sorted_vec().into_iter().map(|ranked| ranked.0).collect()
+        self.worst_first.into_sorted_vec().into_iter().map(|found| found.near).collect()
     }
 }
 
-/// Orders the better before the worse.
+/// Ordered from the best to the worst.
 #[derive(Debug)]
-struct Ranked(Near);
+struct Found {
+    near: Near,
+    distance: u16,
+}
 
-impl Ord for Ranked {
+impl Ord for Found {
     fn cmp(&self, other: &Self) -> Ordering {
-        other.0.cosine.total_cmp(&self.0.cosine).then(self.0.key.cmp(&other.0.key))
+        other.near.cosine.total_cmp(&self.near.cosine).then(self.near.key.cmp(&other.near.key))
     }
 }
 
-impl PartialOrd for Ranked {
+impl PartialOrd for Found {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Ranked {
+impl PartialEq for Found {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Ranked {}
+impl Eq for Found {}
 
 #[cfg(test)]
 mod tests {
@@ -87,7 +92,7 @@ mod tests {
     fn best(k: usize, offered: &[(i64, f32)], admit: impl Fn(i64) -> bool) -> Vec<(i64, f32)> {
         let mut best = Best::new(k, offered.len());
         for (key, cosine) in offered {
-            best.offer(*key, *cosine, &admit);
+            best.offer(Near { key: *key, cosine: *cosine }, 0, &admit);
         }
         best.into_sorted().into_iter().map(|near| (near.key, near.cosine)).collect()
     }
@@ -119,14 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_floor_when_there_are_as_many_as_are_wanted() {
+    fn how_far_they_looked_is_said_when_there_are_as_many_as_are_wanted() {
         let mut best = Best::new(2, 9);
-        assert_eq!(best.floor(), None);
-        best.offer(1, 0.5, |_| true);
-        assert_eq!(best.floor(), None);
-        best.offer(2, 0.7, |_| true);
-        assert_eq!(best.floor(), Some(0.5));
-        best.offer(3, 0.6, |_| true);
-        assert_eq!(best.floor(), Some(0.6));
+        for (key, cosine, distance, expected) in
+            [(1, 0.5, 90, None), (2, 0.7, 30, Some(90)), (3, 0.4, 99, Some(90)), (4, 0.6, 40, Some(40))]
+        {
+            best.offer(Near { key, cosine }, distance, |_| true);
+            assert_eq!(best.farthest(), expected, "{key}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use fearless_simd::{Level, dispatch};
 
 use crate::rotation::Rotation;
-use crate::view::{Sphere, View};
+use crate::view::View;
 
 /// For each row of a set the signs of its numbers, seen from the mean of the set and turned.
 ///
@@ -13,8 +13,6 @@ use crate::view::{Sphere, View};
 pub(crate) struct Codes {
     level: Level,
     mean: Box<[f32]>,
-    /// How far the rows were from it, squared, on average.
-    spread: f32,
     rotation: Rotation,
     /// How many of these a row has.
     lines: usize,
@@ -33,12 +31,9 @@ impl Codes {
     pub(crate) fn of(level: Level, rows: &[f32], dimensions: usize) -> Self {
         let size = dimensions.next_power_of_two().max(SIGNS);
         let lines = size / SIGNS;
-        let mean = mean(level, rows, dimensions);
         let mut codes = Self {
             level,
-            // All rows have length 1, so this is exact.
-            spread: 1.0 - mean.iter().map(|number| number * number).sum::<f32>().min(1.0),
-            mean,
+            mean: mean(level, rows, dimensions),
             rotation: Rotation::new(size),
             lines,
             codes: Vec::with_capacity(rows.len() / dimensions * lines),
@@ -90,9 +85,7 @@ impl Codes {
                 count(&mut counts, *distance);
             },
         });
-        let away =
-            vector.iter().zip(&self.mean).map(|(number, mean)| (number - mean) * (number - mean)).sum();
-        View::new(self.level, distances, counts, Sphere { rows: self.spread, vector: away })
+        View::new(self.level, distances, counts)
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -123,7 +116,6 @@ fn mean(level: Level, rows: &[f32], dimensions: usize) -> Box<[f32]> {
             *sum += f64::from(*number);
         }
     });
-    #[expect(clippy::cast_precision_loss, reason = "there is no room for so many rows")]
     let count = (rows.len() / dimensions).max(1) as f64;
     #[expect(clippy::cast_possible_truncation, reason = "rounded to what the numbers themselves are")]
     sums.into_iter().map(|sum| (sum / count) as f32).collect()

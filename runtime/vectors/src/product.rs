@@ -2,20 +2,16 @@
 
 use fearless_simd::{Level, Simd, SimdFrom, SimdSplit, dispatch, f32x16};
 
+use crate::Near;
+
 /// What a register of the widest machines takes; narrower ones take it in parts.
 const LANES: usize = 16;
 
-/// Says to `each` what the key of every row is and its cosine, in order.
-pub(crate) fn cosines(
-    level: Level,
-    rows: &[f32],
-    keys: &[i64],
-    query: &[f32],
-    mut each: impl FnMut(i64, f32),
-) {
+/// Says to `each` how near every row is, in order.
+pub(crate) fn cosines(level: Level, rows: &[f32], keys: &[i64], query: &[f32], mut each: impl FnMut(Near)) {
     dispatch!(level, simd => {
         for (row, key) in rows.chunks_exact(query.len()).zip(keys) {
-            each(*key, angle(product(simd, row, query)));
+            each(Near { key: *key, cosine: angle(product(simd, row, query)) });
         }
     });
 }

@@ -138,22 +138,22 @@ impl VectorSet {
 
     fn find(&self, query: &[f32], k: usize, admit: &dyn Fn(i64) -> bool) -> Result<Vec<Near>, WrongVector> {
         self.check(query)?;
-        let mut best = Best::new(k, self.len());
-        match &self.codes {
-            _ if k == 0 => {}
-            Some(codes) if first(k) <= self.len() / WORTH => {
-                search(&codes.view(query), self.len(), k, &mut best, |row| {
-                    let key = self.keys.get(row).copied().filter(|key| admit(*key))?;
-                    let from = row * self.dimensions;
-                    let vector = self.rows.get(from..from + self.dimensions)?;
-                    Some((key, cosine(self.level, vector, query)))
-                });
-            }
-            _ => {
-                let offer = |key, cosine| best.offer(key, cosine, admit);
-                cosines(self.level, &self.rows, &self.keys, query, offer);
-            }
+        if k == 0 {
+            return Ok(Vec::new());
         }
+        if let Some(codes) = &self.codes
+            && first(k) <= self.len() / WORTH
+        {
+            return Ok(search(&codes.view(query), self.len(), k, |row| {
+                let key = self.keys.get(row).copied().filter(|key| admit(*key))?;
+                let from = row * self.dimensions;
+                let vector = self.rows.get(from..from + self.dimensions)?;
+                Some(Near { key, cosine: cosine(self.level, vector, query) })
+            }));
+        }
+        let mut best = Best::new(k, self.len());
+        // Nothing is known of them before they are measured.
+        cosines(self.level, &self.rows, &self.keys, query, |near| best.offer(near, 0, admit));
         Ok(best.into_sorted())
     }
 
