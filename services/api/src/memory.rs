@@ -20,7 +20,7 @@ pub const PAGE_ROWS: usize = 50;
 /// The most rows of a [`Page`].
 pub const MAX_PAGE_ROWS: usize = 200;
 /// The keys of a plan in one answer, where nothing is said, and the most.
-pub const MAX_KEYS: usize = 1_000;
+pub const MAX_KEYS: usize = 500;
 /// How many tokens the end of a conversation has, where nothing is said.
 pub const WINDOW_TOKENS: usize = 4_000;
 /// The most tokens of the end of a conversation.

@@ -16,6 +16,9 @@ mod it {
     mod groups;
     mod live;
     mod meaning;
+    mod memory;
+    mod memory_refusals;
+    mod memory_working;
     mod metrics;
     mod node;
     mod publish;

@@ -3,17 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
-use soorma_ports::EventLogError;
-use soorma_testkit::{Call, Fault};
+use soorma_ports::{EventLogError, MemoryStoreError};
+use soorma_testkit::{Call, Fault, MemoryCall};
 
 use super::server::Server;
 
 #[tokio::test]
-async fn health_is_degraded_while_the_log_is_away_and_the_node_is_alive_all_along() {
+async fn health_is_degraded_while_the_log_or_memory_is_away_and_the_node_is_alive_all_along() {
     let server = Server::start().await;
     let version = env!("CARGO_PKG_VERSION");
     let healthy = json!({"status": "healthy", "adapter": "NatsAdapter", "connected": true, "active_streams": 0,
-        "service": "soorma", "version": version});
+        "memory": true, "embedder": "scripted/8", "service": "soorma", "version": version});
     assert_eq!(server.get("/health").await.json(), healthy);
     assert_eq!(server.get("/readyz").await.json(), json!({"status": "ready"}));
     for path in ["/health", "/readyz"] {
@@ -24,6 +24,17 @@ async fn health_is_degraded_while_the_log_is_away_and_the_node_is_alive_all_alon
                 (reply.status, &reply.json()["status"], &reply.json()["connected"]),
                 (200, &json!("degraded"), &json!(false))
             );
+        } else {
+            assert_eq!((reply.status, reply.problem()["code"].as_str()), (503, Some("unavailable")));
+        }
+    }
+    for path in ["/health", "/readyz"] {
+        server.kept.on(MemoryCall::Check, Fault::Fail(MemoryStoreError::Unavailable("disk".into())));
+        let reply = server.get(path).await;
+        if path == "/health" {
+            let health = reply.json();
+            let said = (&health["status"], &health["connected"], &health["memory"]);
+            assert_eq!((reply.status, said), (200, (&json!("degraded"), &json!(true), &json!(false))));
         } else {
             assert_eq!((reply.status, reply.problem()["code"].as_str()), (503, Some("unavailable")));
         }

@@ -11,10 +11,13 @@ use soorma_bus::EventBus;
 use soorma_core::{ChildState, Topic, TreeNode};
 use soorma_edge::{Access, Config, Edge, Tokens, serve};
 use soorma_identity::{Verifier, VerifierSpec};
+use soorma_memory::AgentMemory;
 use soorma_ports::{Clock, Embedder, EventLog};
 use soorma_registry::Registry;
 use soorma_supervise::{Root, Strategy, SupervisorSpec};
-use soorma_testkit::{FaultyLog, MemoryLog, SECRET, SeededEntropy, TestClock};
+use soorma_testkit::{
+    FaultyLog, FaultyMemory, MapMemory, MemoryLog, SECRET, ScriptedEmbedder, SeededEntropy, TestClock,
+};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -25,12 +28,19 @@ use super::store::Store;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
+/// The key of who looks after memory.
+pub(crate) const MEMORY_KEY: &str = "the keeper's";
+
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) log: Arc<FaultyLog>,
     pub(crate) clock: Arc<TestClock>,
     /// Where the registry is kept.
     pub(crate) store: Arc<Store>,
+    /// Where memory is kept.
+    pub(crate) kept: Arc<FaultyMemory>,
+    /// Who makes the vectors of memory.
+    pub(crate) embedder: Arc<ScriptedEmbedder>,
     registry: Arc<Registry>,
     /// Where the agents are.
     pub(crate) root: Root,
@@ -62,6 +72,7 @@ pub(crate) fn guarded(clock: Arc<dyn Clock>) -> Access {
         loopback: false,
         authenticator: Some(Arc::new(verifier)),
         metrics_token: Some("the operator's".into()),
+        memory_admin_key: Some(MEMORY_KEY.into()),
     }
 }
 
@@ -152,15 +163,24 @@ impl Server {
             heartbeat_every: Duration::from_secs(60),
         });
         let (directory, registry) = Registry::new(store.clone(), clock.clone(), bus.clone(), registered);
-        let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(branch).child(directory);
+        let entropy = Arc::new(SeededEntropy::new(4_711));
+        let kept = FaultyMemory::new(MapMemory::new());
+        let embedder = ScriptedEmbedder::new("scripted/8");
+        let remembered =
+            soorma_memory::Config { embedder: Some(embedder.clone()), ..soorma_memory::Config::default() };
+        let (remembers, memory) = AgentMemory::new(kept.clone(), clock.clone(), entropy.clone(), remembered);
+        let spec =
+            SupervisorSpec::new("root", Strategy::OneForOne).child(branch).child(directory).child(remembers);
         let root = Root::start(spec).await.expect("a tree");
         let edge = Edge {
             bus,
             agents: Arc::new(agents.clone()),
             directory: registry.clone(),
+            memory,
+            embedder: Some("scripted/8".into()),
             access: access(clock.clone()),
             clock,
-            entropy: Arc::new(SeededEntropy::new(4_711)),
+            entropy,
             config,
             adapter: "NatsAdapter".into(),
             tree: Arc::new(move |of, depth, limit| {
@@ -186,6 +206,8 @@ impl Server {
             log,
             clock: test_clock,
             store,
+            kept,
+            embedder,
             registry,
             root,
             agents,

@@ -41,8 +41,13 @@ impl Stream {
     }
 
     pub(crate) async fn unread(address: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Self {
+        Self::at(address, &format!("/v1/events/stream?{query}"), headers).await
+    }
+
+    /// Opens whatever stream is there, without reading of it.
+    pub(crate) async fn at(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
         let mut socket = TcpStream::connect(address).await.expect("connected");
-        let request = request("GET", &format!("/v1/events/stream?{query}"), headers, b"");
+        let request = request("GET", path, headers, b"");
         socket.write_all(&request).await.expect("sent");
         let (status, headers, raw) = read_head(&mut socket).await;
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&raw));

@@ -176,7 +176,14 @@ fn op(shape: &mut Shape, object: &Object<'_>) -> Option<WorkingOp> {
     })?;
     const VALUE: (&str, &str) = ("value", "value");
     match name.as_str() {
-        "increment" => Some(WorkingOp::Increment(shape.field(object, ("by", "by"), number)?)),
+        "increment" => {
+            let by = if object.has("by") {
+                shape.field(object, ("by", "by"), number)
+            } else {
+                AnyJson::from_json("1").ok()
+            };
+            Some(WorkingOp::Increment(by?))
+        }
         "append" => Some(WorkingOp::Append(shape.field(object, VALUE, of_value)?)),
         "extend" => Some(WorkingOp::Extend(
             shape.field(object, VALUE, |shape, raw| begins(shape, raw, '[', "must be a list"))?,

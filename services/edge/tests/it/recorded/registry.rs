@@ -38,7 +38,15 @@ async fn the_recorded_life_of_an_agent_is_answered_as_it_was() {
         // One node, one health.
         (
             recorded!("001-registry-health"),
-            Expect::More(&["adapter", "connected", "active_streams", "service", "version"]),
+            Expect::More(&[
+                "adapter",
+                "connected",
+                "active_streams",
+                "service",
+                "version",
+                "memory",
+                "embedder",
+            ]),
         ),
         (recorded!("026-registry-register-event"), Expect::Same),
         (recorded!("027-registry-register-event-2"), Expect::Same),
