@@ -4,8 +4,10 @@ mod it {
     mod clock;
     mod entropy;
     mod faulty_log;
+    mod faulty_memory;
     mod fence;
     mod map_memory;
+    mod memory_differential;
     mod memory_log;
     mod memory_registry;
     mod postgres_server;

@@ -126,7 +126,7 @@ fn scopes() -> impl Strategy<Value = MemoryScope> {
 }
 
 fn time() -> impl Strategy<Value = Timestamp> {
-    (0..30_i64).prop_map(at)
+    (0..16_i64).prop_map(at)
 }
 
 fn kinds() -> impl Strategy<Value = MemoryKind> {
@@ -166,7 +166,7 @@ fn draft() -> impl Strategy<Value = MemoryDraft> {
     let times = (
         option::weighted(0.3, time()),
         option::weighted(0.3, time()),
-        option::weighted(0.25, (15..45_i64).prop_map(at)),
+        option::weighted(0.3, (4..24_i64).prop_map(at)),
     );
     let vector = option::weighted(0.4, (degrees(), generations()));
     (place, said, times, vector).prop_map(|(place, said, (valid_from, valid_until, expires_at), vector)| {
@@ -269,7 +269,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         select(vec![MemoryOrder::Newest, MemoryOrder::Oldest, MemoryOrder::Updated, MemoryOrder::Key]);
     prop_oneof![
         20 => (by(), vec(write(), 0..8)).prop_map(|(by, writes)| Step::Write { by, writes }),
-        4 => (by(), scopes(), time(), vec(place(), 0..6))
+        6 => (by(), scopes(), time(), vec(place(), 0..8))
             .prop_map(|(by, scope, now, places)| Step::Get { by, scope, now, places }),
         6 => (by(), scopes(), time(), filter(), orders, limit()).prop_map(
             |(by, scope, now, filter, order, limit)| Step::List { by, scope, now, filter, order, limit }
