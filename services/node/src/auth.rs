@@ -63,6 +63,7 @@ impl Auth {
             loopback: config.edge.listen.ip().is_loopback(),
             authenticator,
             metrics_token: given(&own.metrics_token),
+            memory_admin_key: given(&config.memory.admin_key),
         };
         Ok(Self { access, keys })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use soorma_nats::{Credentials, DialledLog, NatsLogConfig};
-use soorma_ports::{Clock, EventLog, EventLogError, RegistryStore};
+use soorma_ports::{Clock, EventLog, EventLogError, Generation, MemoryStore, RegistryStore};
 use soorma_postgres::{Postgres, PostgresConfig, PostgresError};
 use soorma_sqlite::{SqliteLog, SqliteLogConfig};
 use soorma_supervise::{ChildSpec, Strategy, SupervisorSpec};
@@ -20,6 +20,7 @@ use crate::node::NodeError;
 pub(crate) struct Backends {
     log: Log,
     registry: Arc<dyn RegistryStore>,
+    memory: Arc<dyn MemoryStore>,
     /// The store in the data folder, where something is in it; the folder is locked as long as it is open.
     file: Option<(Arc<SqliteLog>, DataFolder)>,
 }
@@ -38,8 +39,12 @@ const WAIT_FOR_POSTGRES: Duration = Duration::from_secs(30);
 
 impl Backends {
     /// Opens what the configuration names. NATS that is away is dialled on, Postgres is waited for; one that refuses for good is an
-    /// error.
-    pub(crate) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, NodeError> {
+    /// error. Vectors of the generation are what memory is searched by.
+    pub(crate) async fn open(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        generation: Option<&Generation>,
+    ) -> Result<Self, NodeError> {
         let on_postgres = !config.postgres.url.is_empty();
         let file = if config.nats.servers.is_none() || !on_postgres {
             let data = DataFolder::open(&config.node.data)?;
@@ -57,11 +62,18 @@ impl Backends {
             (None, Some((file, _))) => Log::Embedded(Arc::clone(file)),
             (None, None) => return Err(NodeError::Data("there is no place for the event log".to_owned())),
         };
-        let registry: Arc<dyn RegistryStore> = match &file {
-            Some((file, _)) if !on_postgres => file.registry(),
-            _ => Arc::new(postgres(config).await?.registry()),
+        let (registry, memory): (Arc<dyn RegistryStore>, Arc<dyn MemoryStore>) = match &file {
+            Some((file, _)) if !on_postgres => (file.registry(), file.memory()),
+            _ => {
+                let postgres = postgres(config).await?;
+                if let Some(generation) = generation {
+                    let prepared = postgres.prepare_vectors(generation).await;
+                    prepared.map_err(|error| NodeError::Memory(error.to_string()))?;
+                }
+                (Arc::new(postgres.registry()), Arc::new(postgres.memory()))
+            }
         };
-        Ok(Self { log, registry, file })
+        Ok(Self { log, registry, memory, file })
     }
 
     pub(crate) fn log(&self) -> Arc<dyn EventLog> {
@@ -73,6 +85,10 @@ impl Backends {
 
     pub(crate) fn registry(&self) -> Arc<dyn RegistryStore> {
         Arc::clone(&self.registry)
+    }
+
+    pub(crate) fn memory(&self) -> Arc<dyn MemoryStore> {
+        Arc::clone(&self.memory)
     }
 
     /// What `/health` calls it.
@@ -125,7 +141,7 @@ async fn postgres(config: &Config) -> Result<Postgres, NodeError> {
     loop {
         match Postgres::open(place.clone()).await {
             Err(error @ PostgresError::Unavailable(_)) if Instant::now() + pause < until => {
-                tracing::warn!(%error, "cannot open the registry yet; trying again");
+                tracing::warn!(%error, "cannot open the database yet; trying again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
@@ -141,6 +157,7 @@ fn sqlite(config: &Config) -> SqliteLogConfig {
         retain_events: config.log.retain_events,
         retain_of: config.log.retain_of.0.iter().map(|(topic, kept)| (*topic, retention(kept))).collect(),
         max_bytes: config.log.max_bytes.map(|size| size.0),
+        vectors_kib: config.memory.vectors.as_usize() / 1_024,
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 pub use auth::Jwks;
 pub use error::{ConfigError, Source};
-pub use keys::{Auth, Bus, Config, Edge, Log, Models, Nats, Node, Postgres, Registry, Telemetry};
+pub use keys::{Auth, Bus, Config, Edge, Log, Memory, Models, Nats, Node, Postgres, Registry, Telemetry};
 pub use value::{ByteSize, Durability, EmbedderKind, LogFormat, Payloads, PayloadsOf, RetainOf, Servers};
 
 pub use soorma_edge::Tokens;
@@ -28,11 +28,12 @@ use keys::{KEYS, Key, SECTIONS};
 pub const ENV_PREFIX: &str = "SOORMA__";
 
 /// Variables that the published services read, and what they are here; ours go before them.
-const ALIASES: [(&str, &str); 4] = [
+const ALIASES: [(&str, &str); 5] = [
     ("SOORMA_AUTH_JWT_SECRET", "auth.jwt_secret"),
     ("SOORMA_AUTH_JWT_ISSUER", "auth.jwt_issuer"),
     ("SOORMA_AUTH_JWT_AUDIENCE", "auth.jwt_audience"),
     ("SOORMA_AUTH_JWKS_URL", "auth.jwks"),
+    ("MEMORY_ADMIN_API_KEY", "memory.admin_key"),
 ];
 
 /// Returns whether an environment variable of that name means something here.

@@ -9,7 +9,8 @@ use soorma_agents::{Agents, Runtime};
 use soorma_bus::EventBus;
 use soorma_core::{Error, Topic, TreeNode};
 use soorma_edge::Edge;
-use soorma_ports::{Bus, Clock, Directory, Embedder, Entropy, EventLogError};
+use soorma_memory::AgentMemory;
+use soorma_ports::{Bus, Clock, Directory, Embedder, Entropy, EventLogError, Memory};
 use soorma_registry::Registry;
 use soorma_supervise::{
     Backoff, ChildSpec, GaveUp, Intensity, Lifecycle, Observer, Root, Shutdown, Strategy, SupervisorSpec,
@@ -35,6 +36,9 @@ pub enum NodeError {
     /// The registry cannot be opened.
     #[error("cannot open the registry: {0}")]
     Registry(String),
+    /// Memory cannot be opened.
+    #[error("cannot open memory: {0}")]
+    Memory(String),
     /// The address cannot be listened on.
     #[error("{0}")]
     Listen(String),
@@ -82,6 +86,7 @@ pub struct Node {
     agents: Agents,
     bus: Arc<EventBus>,
     registry: Arc<Registry>,
+    memory: Arc<AgentMemory>,
     embedder: Option<Arc<dyn Embedder>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -116,7 +121,8 @@ impl Node {
             }
             false => None,
         };
-        let backends = Backends::open(&config, &clock).await?;
+        let generation = embedder.as_ref().map(|embedder| embedder.generation());
+        let backends = Backends::open(&config, &clock, generation).await?;
         let bus = EventBus::new(backends.log(), bus_config(&config));
         let (registry_branch, registry) = Registry::new(
             backends.registry(),
@@ -125,11 +131,18 @@ impl Node {
             soorma_registry::Config { embedder: embedder.clone(), ..registry_config(&config) },
         );
         bus.checked_by(Arc::clone(&registry) as _);
+        let (memory_branch, memory) = AgentMemory::new(
+            backends.memory(),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            soorma_memory::Config { embedder: embedder.clone(), ..memory_config(&config) },
+        );
         let ready = Arc::new(AtomicBool::new(false));
         let (branch, agents) = Agents::new(Runtime {
             bus: Arc::clone(&bus) as _,
             clock: Arc::clone(&clock),
             directory: Some(Arc::clone(&registry) as _),
+            memory: Some(Arc::clone(&memory) as _),
             node: config.node.name.clone(),
             heartbeat_every: config.registry.lease / 3,
         });
@@ -141,6 +154,7 @@ impl Node {
         }
         spec = spec
             .child(registry_branch)
+            .child(memory_branch)
             .child(bus_branch(&bus))
             .child(ChildSpec::task("announcer", move |cx| Arc::clone(&announcer).run(cx)))
             .child(branch);
@@ -158,6 +172,8 @@ impl Node {
                 bus: Arc::clone(&bus) as _,
                 agents: Arc::new(agents.clone()),
                 directory: Arc::clone(&registry) as _,
+                memory: Arc::clone(&memory) as _,
+                embedder: generation.map(ToString::to_string),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 config: edge_config(&config),
@@ -187,7 +203,20 @@ impl Node {
             )));
         }
         ready.store(true, Ordering::Relaxed);
-        Ok(Self { root, agents, bus, registry, embedder, clock, entropy, backends, addr, ready, tree })
+        Ok(Self {
+            root,
+            agents,
+            bus,
+            registry,
+            memory,
+            embedder,
+            clock,
+            entropy,
+            backends,
+            addr,
+            ready,
+            tree,
+        })
     }
 
     /// Returns where it listens.
@@ -203,6 +232,11 @@ impl Node {
     /// Returns its registry.
     pub fn directory(&self) -> Arc<dyn Directory> {
         Arc::clone(&self.registry) as _
+    }
+
+    /// Returns its memory.
+    pub fn memory(&self) -> Arc<dyn Memory> {
+        Arc::clone(&self.memory) as _
     }
 
     /// Returns what turns texts into vectors, where one is configured.
@@ -360,6 +394,20 @@ fn registry_config(config: &Config) -> soorma_registry::Config {
     }
 }
 
+fn memory_config(config: &Config) -> soorma_memory::Config {
+    let own = &config.memory;
+    soorma_memory::Config {
+        embed_within: own.embed_within,
+        search_within: own.search_within,
+        sweep_every: own.janitor_every,
+        keep_episodes_for: own.keep_episodes,
+        max_entries_per_tenant: own.max_entries_per_tenant,
+        max_bytes_per_tenant: own.max_bytes_per_tenant.0,
+        max_watchers_per_tenant: usize::try_from(own.max_watches_per_tenant).unwrap_or(usize::MAX),
+        ..soorma_memory::Config::default()
+    }
+}
+
 /// Refuses bounds of one tenant above those of all: they would never hold.
 fn may_hold(registry: &config::Registry) -> Result<(), NodeError> {
     let agents = ("agents", u64::from(registry.max_agents_per_tenant), u64::from(registry.max_agents));
@@ -408,9 +456,11 @@ impl From<NodeError> for Error {
         match error {
             NodeError::Log(error) => Self { message, ..Self::from(error) },
             NodeError::Auth(_) | NodeError::Models(_) | NodeError::Bounds(_) => Self::invalid(message),
-            NodeError::Data(_) | NodeError::Registry(_) | NodeError::Listen(_) | NodeError::GaveUp(_) => {
-                Self::unavailable(message)
-            }
+            NodeError::Data(_)
+            | NodeError::Registry(_)
+            | NodeError::Memory(_)
+            | NodeError::Listen(_)
+            | NodeError::GaveUp(_) => Self::unavailable(message),
         }
     }
 }

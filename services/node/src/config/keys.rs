@@ -188,9 +188,30 @@ config! {
         /// The same for tenants that differ: tenant=off, with commas between them.
         [payloads_of] PayloadsOf = PayloadsOf::default(), any;
     }
-    /// The registry on Postgres, in place of the file in the data folder.
+    /// What agents know, what happened, and what they have at hand.
+    memory: Memory {
+        /// How long a write waits for the vector of its text; then it is stored without, and gets it later.
+        [embed_within] Duration = secs(2), between(10 * MS, secs(60));
+        /// How long a search waits for the vector of its question; then it goes by words and by time.
+        [search_within] Duration = secs(1), between(10 * MS, secs(60));
+        /// How often what has expired is removed, and what has no vector yet is looked for.
+        [janitor_every] Duration = secs(30), between(100 * MS, secs(86_400));
+        /// How long what happened with agents is kept; none is for ever.
+        [keep_episodes] Option<Duration> = None, if_given(at_least(secs(1)));
+        /// How many entries one tenant has, of all kinds.
+        [max_entries_per_tenant] u64 = 1_000_000, at_least(1);
+        /// How many bytes of texts and what belongs to them one tenant has.
+        [max_bytes_per_tenant] ByteSize = ByteSize(4 * 1_024 * MIB), at_least(ByteSize(MIB));
+        /// How many plans one tenant watches at once.
+        [max_watches_per_tenant] u32 = 1_000, at_least(1);
+        /// How much room vectors take in memory where they are kept in the data folder; what is asked for seldom is read anew.
+        [vectors] ByteSize = ByteSize(512 * MIB), at_least(ByteSize(MIB));
+        /// The key without which nobody erases what a user or a tenant has; empty for nobody.
+        secret [admin_key] String = String::new(), any;
+    }
+    /// The registry and memory on Postgres, in place of the file in the data folder.
     postgres: Postgres {
-        /// The address of the database, such as postgres://user:password@host/database; none keeps the registry in the data folder.
+        /// The address of the database, such as postgres://user:password@host/database; none keeps them in the data folder.
         secret [url] String = String::new(), postgres_url;
         /// The same database by its owner, who makes the tables; that of url where it is none.
         secret [owner_url] String = String::new(), postgres_url;
@@ -246,7 +267,7 @@ config! {
     /// Models: what turns texts into vectors, so that what is alike can be found.
     models: Models {
         /// Who does it: hashing, which is here and finds shared words and spellings, not meaning; local, a sentence model from a folder, in builds with local-models; openai, an endpoint of that kind; or none.
-        [embedder] Option<EmbedderKind> = None, any;
+        [embedder] Option<EmbedderKind> = Some(EmbedderKind::Hashing), any;
         /// The folder of a sentence model, as sentence-transformers saves it: config.json, tokenizer.json, model.safetensors and what goes with them.
         [embedder_folder] Option<PathBuf> = None, any;
         /// The base address of the endpoint, such as https://api.openai.com/v1; texts are sent there.
