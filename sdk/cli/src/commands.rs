@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod dlq;
 pub(crate) mod events;
+pub(crate) mod memory;
 mod platform;
 pub(crate) mod schemas;
 pub(crate) mod serve;

@@ -19,6 +19,17 @@ pub(crate) struct Connection {
     token: Option<Token>,
 }
 
+/// Whose memory it is, in a tenant.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Whose {
+    /// The service tenant; that of the token, or the default one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) service_tenant: Option<String>,
+    /// The user; that of the token, or the default one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+}
+
 /// A token, which is shown to nobody.
 #[derive(Clone)]
 struct Token(String);
@@ -46,6 +57,21 @@ impl Connection {
             .into());
         }
         Ok(client.token(token)?)
+    }
+
+    /// A client that speaks for a user of a service tenant, where they are named.
+    pub(crate) fn client_of(&self, of: &Whose) -> anyhow::Result<Client> {
+        let client = self.client()?;
+        let named = [("--service-tenant", &of.service_tenant), ("--user", &of.user)];
+        let Some((flag, _)) = named.into_iter().find(|(_, name)| name.is_some()) else { return Ok(client) };
+        if self.has_token() {
+            return Err(Error::invalid(format!(
+                "{flag} does not go with a token, which says whose memory it is: leave out one of them (the token may be that of SOORMA_TOKEN)"
+            ))
+            .into());
+        }
+        let Whose { service_tenant, user } = of.clone();
+        Ok(client.scope(Scope { service_tenant, user, ..self.scope()? }))
     }
 
     /// On whose behalf it speaks where no token says it.

@@ -46,6 +46,9 @@ enum Command {
     /// Look at the schemas of payloads, register them, and see what a change would break.
     #[command(subcommand)]
     Schemas(commands::schemas::Command),
+    /// Search what agents know and what happened, look at what plans have at hand; export, import and erase it.
+    #[command(subcommand)]
+    Memory(commands::memory::Command),
     /// Look at events that no agent could deal with, and give them back or drop them.
     #[command(subcommand)]
     Dlq(commands::dlq::Command),
@@ -83,6 +86,7 @@ async fn run(command: Command, printer: Printer) -> anyhow::Result<()> {
         Command::Agents(command) => commands::agents::run(command, printer).await,
         Command::Schemas(command) => commands::schemas::run(command, printer).await,
         Command::Events(command) => commands::events::run(command, printer).await,
+        Command::Memory(command) => commands::memory::run(command, printer).await,
         Command::Dlq(command) => commands::dlq::run(command, printer).await,
         Command::Config(command) => commands::config::run(command, printer),
         Command::Version => commands::version(printer),

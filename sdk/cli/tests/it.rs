@@ -13,6 +13,8 @@ mod it {
     mod gremlin;
     mod groups;
     mod kill;
+    mod memory;
+    mod memory_kills;
     mod refusals;
     mod registrations;
     mod registry;

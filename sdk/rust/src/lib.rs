@@ -20,9 +20,9 @@ pub use soorma_api as api;
 pub use soorma_core::{
     AgentKind, AgentStatus, AnyJson, ChildState, Cursor, Data, EmbeddingStatus, Episode, Error, ErrorCode,
     Event, EventDraft, EventId, Explanation, Fact, Json, MemoryKind, MemoryReceipt, MemoryScope, MemoryStats,
-    Name, Owner, PartitionKey, Plan, PlanContext, PlanStatus, Position, RankedBy, Role, Scope, Session,
-    Skill, TaskContext, TenantId, Timestamp, Topic, TreeNode, UnknownTopic, WorkingChange, WorkingKey,
-    WorkingValue,
+    Name, Owner, PartitionKey, Place, Plan, PlanContext, PlanStatus, Position, RankedBy, Role, Scope,
+    Session, Skill, TaskContext, TenantId, Timestamp, Topic, TreeNode, UnknownTopic, WorkingChange,
+    WorkingKey, WorkingValue,
 };
 pub use soorma_ports::{
     Bus, Clock, Consumer, ConsumerSpec, DeadLetter, Entropy, EpisodeQuery, Found, Kinds, ListQuery, Memory,

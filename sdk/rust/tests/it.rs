@@ -5,6 +5,7 @@ mod it {
     mod bad_days;
     mod cuts;
     mod delivery;
+    mod memory;
     mod registry;
     mod registry_client;
     mod streams;

@@ -7,6 +7,7 @@ use soorma::Error;
 use soorma::config::Tokens;
 
 use super::config::Layers;
+use super::memory::DEV_KEY;
 use super::platform;
 use crate::print::{Printer, Tone};
 
@@ -35,6 +36,9 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     config.nats.servers = None;
     config.postgres.url.clear();
     config.postgres.owner_url.clear();
+    if config.memory.admin_key.is_empty() {
+        DEV_KEY.clone_into(&mut config.memory.admin_key);
+    }
     if !config.edge.listen.ip().is_loopback() {
         let addr = config.edge.listen;
         return Err(Error::invalid(format!(

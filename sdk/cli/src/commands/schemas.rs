@@ -126,7 +126,7 @@ fn show(printer: Printer, schema: &SchemaItem) -> anyhow::Result<()> {
     for (name, value) in lines {
         printer.line(&format!("{name:<11} {value}"))?;
     }
-    printer.lines(&pretty(&schema.json_schema))
+    printer.lines(&pretty(schema.json_schema.as_str()))
 }
 
 /// Returns a schema, or says how to find those that are there.

@@ -270,6 +270,10 @@ impl Dev {
         self.send("POST", path, &[("content-type", "application/json")], &body.to_string())
     }
 
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Reply {
+        self.send("PUT", path, &[("content-type", "application/json")], &body.to_string())
+    }
+
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let proof = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let proof = proof.as_ref().map(|proof| ("authorization", proof.as_str()));

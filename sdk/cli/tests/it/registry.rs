@@ -167,7 +167,7 @@ fn what_agents_write_is_no_command_to_the_terminal() {
 #[test]
 fn who_fits_a_sentence_best_is_listed_first_with_its_score() {
     let place = Place::new();
-    let dev = place.dev(&["--set", "models.embedder=hashing"]);
+    let dev = place.dev(&[]);
     let agents = |args: &[&str]| place.run(&[&["agents", "list"], args, &["--url", &dev.url]].concat());
     let clerk =
         json!({"agentId": "clerk", "name": "clerk", "description": "Writes bills", "capabilities": []});
@@ -185,7 +185,7 @@ fn who_fits_a_sentence_best_is_listed_first_with_its_score() {
     assert!(agents(&[&asked[..], &["--kind", "tool"]].concat()).ok().starts_with("no agent is so"));
     assert_eq!(agents(&[&asked[..], &["--expired"]].concat()).code, Some(2));
     drop(dev);
-    let dev = place.dev(&[]);
+    let dev = place.dev(&["--set", "models.embedder=none"]);
     let said = place.run(&["agents", "list", "--query", "x", "--url", &dev.url]).failed(2);
     assert!(said.contains("set models.embedder"), "{said}");
 }

@@ -12,12 +12,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::world::{PATIENCE, World, event, member, on_all, open};
 
+mod memory;
+
 on_all!(on_no_route_can_a_tenant_tell_what_another_has);
 
 const REQUESTS: Topic = Topic::ActionRequests;
 const RESULTS: Topic = Topic::ActionResults;
 /// Stands in everything that the one tenant says.
 const MARK: &str = "only-for-our-eyes";
+/// Stands in everything that a user of the one tenant keeps for herself.
+const PRIVATE: &str = "only-for-our-eyes-and-mine";
+/// The key of who looks after memory, which is the node's.
+const KEY: &str = "the keeper's key";
 /// Names are drawn from these seeds.
 const SEEDS: [u64; 3] = [1, 20_261_124, 0x5eed];
 
@@ -27,6 +33,7 @@ async fn on_no_route_can_a_tenant_tell_what_another_has(world: World) {
             config.auth.tokens = soorma::config::Tokens::Required;
             config.auth.jwt_secret = SECRET.to_owned();
             config.models.embedder = Some(soorma::config::EmbedderKind::Hashing);
+            config.memory.admin_key = KEY.to_owned();
         })
         .start()
         .await;
@@ -38,14 +45,16 @@ async fn on_no_route_can_a_tenant_tell_what_another_has(world: World) {
         let third = Caller::new(&world, &format!("pt_third{seed}"));
         let mut draw = Draw(seed);
         let (mut theirs, mut nobodys) = (Names::draw(&mut draw), Names::draw(&mut draw));
+        one.remember(&mut theirs).await;
         let (held, ticket) = one.fill(&theirs).await;
         nobodys.ticket = ticket.replace(&theirs.group, &nobodys.group);
         theirs.ticket = ticket;
         let before = one.all_it_reads(&theirs).await;
         assert!(before.iter().filter(|answer| answer.contains(MARK)).count() >= 8, "{before:#?}");
 
-        let mut asks = asks(&theirs);
-        let mut same = self::asks(&nobodys);
+        let of_memory = memory::asks(&theirs);
+        let mut asks = [asks(&theirs), of_memory.clone()].concat();
+        let mut same = [self::asks(&nobodys), memory::asks(&nobodys)].concat();
         for last in (1..asks.len()).rev() {
             let with = draw.below(last + 1);
             asks.swap(last, with);
@@ -64,6 +73,16 @@ async fn on_no_route_can_a_tenant_tell_what_another_has(world: World) {
             assert_eq!(theirs.taken_out(&masked(&body)), nobodys.taken_out(&masked(&nobody)), "{ask:?}");
             asked.insert((ask.method, ask.route));
         }
+        // Another user of the one tenant sees what is public in it, and no more.
+        let bob = Caller::of(&world, &format!("pt_one{seed}"), "bob");
+        for ask in &of_memory {
+            let (_, body) = bob.ask(ask).await;
+            assert!(!body.contains(PRIVATE), "{ask:?} shows what is another user's: {body}");
+        }
+        for (caller, sees) in [(&one, true), (&other, false), (&bob, false)] {
+            assert_eq!(caller.is_shown_by_watching(&theirs.plan).await.contains(PRIVATE), sees);
+        }
+        other.erases_all_it_may(&format!("pt_one{seed}"), &format!("pt_other{seed}")).await;
         for route in routes::ALL.iter().filter(|route| **route != ("GET", routes::STREAM)) {
             assert!(asked.contains(route), "{route:?} was not asked");
         }
@@ -88,6 +107,11 @@ struct Names {
     group: String,
     letters: String,
     id: String,
+    memory: memory::Ids,
+    plan: String,
+    task: String,
+    session: String,
+    key: String,
     /// The delivery that the one has in hand; of nobody's names, one that there is not.
     ticket: String,
 }
@@ -101,17 +125,23 @@ impl Names {
             group: draw.name(10),
             letters: draw.name(14),
             id: draw.name(18),
+            memory: memory::Ids::draw(draw),
+            plan: draw.name(13),
+            task: draw.name(15),
+            session: draw.name(17),
+            key: draw.name(19),
             ticket: String::new(),
         }
     }
 
-    fn all(&self) -> [&String; 6] {
-        [&self.agent, &self.event, &self.schema, &self.group, &self.letters, &self.id]
+    fn all(&self) -> impl Iterator<Item = &String> {
+        let own = [&self.agent, &self.event, &self.schema, &self.group, &self.letters, &self.id];
+        own.into_iter().chain([&self.plan, &self.task, &self.session, &self.key]).chain(self.memory.all())
     }
 
     /// A text without these names.
     fn taken_out(&self, text: &str) -> String {
-        self.all().into_iter().fold(text.to_owned(), |text, name| text.replace(name.as_str(), "_"))
+        self.all().fold(text.to_owned(), |text, name| text.replace(name.as_str(), "_"))
     }
 }
 
@@ -233,16 +263,25 @@ struct Caller {
 
 impl Caller {
     fn new(world: &World, tenant: &str) -> Self {
-        let token = token_of(tenant, "ann");
+        Self::of(world, tenant, "ann")
+    }
+
+    fn of(world: &World, tenant: &str, user: &str) -> Self {
+        let token = token_of(tenant, user);
         Self { addr: world.addr(), client: world.client().token(&token).unwrap(), token }
     }
 
     async fn ask(&self, ask: &Ask) -> (u16, String) {
+        self.ask_with(ask, "").await
+    }
+
+    /// Asks with more header lines.
+    async fn ask_with(&self, ask: &Ask, more: &str) -> (u16, String) {
         let mut socket = tokio::net::TcpStream::connect(self.addr).await.unwrap();
         let body = ask.body.as_ref().map(Value::to_string).unwrap_or_default();
         let kind = if ask.body.is_some() { "content-type: application/json\r\n" } else { "" };
         let request = format!(
-            "{} {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {}\r\n{kind}content-length: {}\r\n\r\n{body}",
+            "{} {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {}\r\n{kind}{more}content-length: {}\r\n\r\n{body}",
             ask.method,
             ask.path,
             self.token,
@@ -299,7 +338,8 @@ impl Caller {
     /// All that it can read, with what differs from one time to another masked.
     async fn all_it_reads(&self, names: &Names) -> Vec<String> {
         let mut answers = Vec::new();
-        for ask in asks(names).into_iter().filter(|ask| ask.method == "GET") {
+        let asks = [asks(names), memory::asks(names)].concat();
+        for ask in asks.into_iter().filter(|ask| ask.method == "GET") {
             if ![routes::METRICS, routes::TREE, routes::HEALTH].contains(&ask.route) {
                 answers.push(format!("{}: {}", ask.path, masked(&self.ask(&ask).await.1)));
             }
@@ -357,7 +397,12 @@ fn masked(body: &str) -> String {
                         "lag",
                         "uptime_seconds",
                     ];
-                    if differs.iter().any(|end| key.ends_with(end)) && !value.is_object() && !value.is_array()
+                    // Whose it is that asks, and what is given out anew each time.
+                    let own =
+                        ["id", "tenantid", "servicetenantid", "revision", "nextcursor", "lastinteraction"];
+                    if (differs.iter().any(|end| key.ends_with(end)) || own.contains(&key.as_str()))
+                        && !value.is_object()
+                        && !value.is_array()
                     {
                         *value = Value::Null;
                     } else {

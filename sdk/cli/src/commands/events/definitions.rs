@@ -79,7 +79,7 @@ pub(super) async fn show(args: Show, printer: Printer) -> anyhow::Result<()> {
         let (title, body) = content(&client, name.as_deref(), inline.as_ref()).await?;
         printer.line(&format!("{what:<8} {title}"))?;
         if let Some(body) = body {
-            printer.lines(&pretty(&body))?;
+            printer.lines(&pretty(body.as_str()))?;
         }
     }
     Ok(())

@@ -1,0 +1,5 @@
+//! What the README says is what the example prints.
+#[cfg(test)]
+mod it {
+    mod readme;
+}
