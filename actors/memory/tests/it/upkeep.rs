@@ -1,0 +1,155 @@
+//! What expires, what is kept for so long, how much there may be, how much there is, and what is erased.
+
+use std::time::Duration;
+
+use soorma_core::{ErrorCode, MemoryKind, Role};
+use soorma_memory::Config;
+use soorma_ports::{
+    EpisodeQuery, Episodic as _, Erased, MemoryStore as _, Semantic as _, SetWhen, Upkeep as _, Working as _,
+};
+use soorma_testkit::{MemoryCall, tenant};
+
+use super::world::{Node, World, ada, json, knowledge, plain, said, scope, scripted};
+
+/// How many entries the store has of all kinds, also those that have expired.
+async fn stored(world: &World) -> u64 {
+    let counts = world.map.count(&tenant("one"), None, None).await.expect("counted");
+    counts.iter().map(|count| count.entries).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_expired_is_removed_in_its_time() {
+    let (world, node) = plain().await;
+    for n in 0..2_500 {
+        let ttl = Some(Duration::from_secs(60));
+        node.memory.set_value(&ada(), "p", &n.to_string(), json("1"), SetWhen::Any, ttl).await.expect("set");
+    }
+    node.set("p", "kept", "1").await;
+    tokio::time::sleep(Duration::from_secs(91)).await;
+    assert_eq!((stored(&world).await, node.memory.tally().expired), (1, 2_500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn episodes_are_kept_as_long_as_was_said_and_nothing_else_is_removed() {
+    let world = World::new();
+    let config = Config { keep_episodes_for: Some(Duration::from_secs(3_600)), ..Config::default() };
+    let node = world.node(1, config).await;
+    node.know(knowledge("known")).await;
+    node.memory.log_episode(&ada(), said("a", Role::User, "old")).await.expect("logged");
+    tokio::time::sleep(Duration::from_secs(1_800)).await;
+    node.memory.log_episode(&ada(), said("a", Role::User, "new")).await.expect("logged");
+    tokio::time::sleep(Duration::from_secs(1_860)).await;
+    let query = EpisodeQuery { limit: 10, ..EpisodeQuery::default() };
+    let left = node.memory.episodes(&ada(), &query).await.expect("listed").items;
+    assert_eq!(left.iter().map(|one| one.content.as_str()).collect::<Vec<_>>(), ["new"]);
+    assert_eq!(stored(&world).await, 2);
+}
+
+async fn is_full(node: &Node, text: &str) -> bool {
+    match node.memory.store_fact(&ada(), knowledge(text)).await {
+        Ok(_) => false,
+        Err(error) => {
+            assert_eq!(error.code, ErrorCode::RateLimited, "{error}");
+            true
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_has_so_many_entries_and_bytes_and_who_removes_has_room_again() {
+    let world = World::new();
+    // What was there before this node was started counts, too.
+    let before = world.node(1, Config::default()).await;
+    for n in 0..5 {
+        before.know(knowledge(&n.to_string())).await;
+    }
+    let limits = Config { max_entries_per_tenant: 10, max_bytes_per_tenant: 5_000, ..Config::default() };
+    let node = world.node(2, limits).await;
+    assert!(!is_full(&node, "first").await);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for n in 0..4 {
+        assert!(!is_full(&node, &format!("more {n}")).await);
+    }
+    assert!(is_full(&node, "one too many").await);
+    let set = node.memory.set_value(&ada(), "p", "k", json("1"), SetWhen::Any, None).await;
+    assert_eq!(set.expect_err("full").code, ErrorCode::RateLimited);
+    // It can be read and removed from, and another tenant has its own room.
+    assert_eq!(node.search("more", 100).await.items.len(), 10);
+    let two = scope("two", "st", "ada");
+    node.memory.store_fact(&two, knowledge("other")).await.expect("stored");
+    let some = node.search("more", 3).await;
+    for fact in some.items {
+        assert!(node.memory.remove_fact(&ada(), fact.id).await.expect("removed"));
+    }
+    assert!(!is_full(&node, "again").await);
+    assert!(is_full(&node, &"x".repeat(5_000)).await, "too many bytes");
+    // What another node removes is found out.
+    before.memory.erase(&tenant("one"), &Erased::Tenant).await.expect("erased");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(is_full(&node, &"x".repeat(4_900)).await, "not known yet; it is looked for now");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!is_full(&node, &"x".repeat(4_900)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stats_say_how_much_there_is_of_each_kind_and_whose() {
+    let (_world, node, _embedder) = scripted().await;
+    node.know(knowledge("text")).await;
+    node.set("p", "k", "[1]").await;
+    let bob = scope("one", "st", "bob");
+    let public = soorma_ports::NewFact { public: true, ..knowledge("public") };
+    node.memory.store_fact(&bob, public).await.expect("stored");
+    let all = node.memory.stats(&tenant("one"), None).await.expect("stats");
+    let lines: Vec<_> = all
+        .kinds
+        .iter()
+        .map(|line| (line.kind.as_str(), line.entries, line.public, line.texts, line.embedded))
+        .collect();
+    assert_eq!(lines, [("semantic", 2, 1, 2, 2), ("working", 1, 0, 0, 0)]);
+    let embedding = all.embedding.expect("an embedder");
+    assert_eq!((embedding.generation.as_str(), embedding.texts, embedding.embedded), ("scripted/8", 2, 2));
+    let mine = node.memory.stats(&tenant("one"), Some(&ada().owner)).await.expect("stats");
+    assert_eq!(mine.kinds.iter().map(|line| line.entries).sum::<u64>(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_erased_is_gone_with_its_vectors_and_the_receipt_counts_it() {
+    let (world, node, embedder) = scripted().await;
+    for (service_tenant, user) in [("s", "ada"), ("s", "bob"), ("t", "ada")] {
+        let who = scope("one", service_tenant, user);
+        node.memory.store_fact(&who, knowledge("text")).await.expect("stored");
+        node.memory.set_value(&who, "p", "k", json("1"), SetWhen::Any, None).await.expect("set");
+    }
+    let who = scope("one", "s", "ada");
+    node.memory.search_facts(&who, &soorma_ports::Recall::new("text", 1)).await.expect("found");
+    let calls = embedder.calls().len();
+    let receipt = node.memory.erase(&tenant("one"), &Erased::Owner(who.owner.clone())).await.expect("erased");
+    assert_eq!((receipt.entries, receipt.vectors), (2, 1));
+    assert_eq!((receipt.service_tenant_id.as_deref(), receipt.user_id.as_deref()), (Some("s"), Some("ada")));
+    let kinds: Vec<_> =
+        receipt.kinds.iter().map(|line| (line.kind.clone(), line.entries, line.vectors)).collect();
+    assert_eq!(kinds, [(MemoryKind::SEMANTIC, 1, 1), (MemoryKind::WORKING, 1, 0)]);
+    assert_eq!(stored(&world).await, 4);
+    let found = node.memory.search_facts(&who, &soorma_ports::Recall::new("text", 1)).await.expect("found");
+    assert!(found.items.is_empty());
+    assert_eq!(embedder.calls().len(), calls + 1, "what was asked is forgotten, too");
+    let erased = Erased::ServiceTenant("s".into());
+    let receipt = node.memory.erase(&tenant("one"), &erased).await.expect("erased");
+    assert_eq!((receipt.entries, receipt.user_id), (2, None));
+    let receipt = node.memory.erase(&tenant("one"), &Erased::Tenant).await.expect("erased");
+    assert_eq!((receipt.entries, receipt.service_tenant_id), (2, None));
+    assert_eq!(stored(&world).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_in_the_background_is_done_later() {
+    let (world, node) = plain().await;
+    let away = soorma_ports::MemoryStoreError::Unavailable("unplugged".into());
+    world.store.fail_next(2, MemoryCall::Expire, &away);
+    let ttl = Some(Duration::from_secs(1));
+    node.memory.set_value(&ada(), "p", "k", json("1"), SetWhen::Any, ttl).await.expect("set");
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!((stored(&world).await, world.store.pending()), (0, 0));
+    let nothing = node.memory.reembed(&tenant("one")).await.expect_err("there is no embedder");
+    assert_eq!(nothing.code, ErrorCode::Invalid);
+}
