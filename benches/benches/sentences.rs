@@ -2,7 +2,12 @@
 //! page it was all-MiniLM-L6-v2.
 //!
 //! `SOORMA_SENTENCE_MODEL=FOLDER cargo bench -p soorma-benches --features local-models --bench sentences`
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on is to end")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench that cannot go on is to end"
+)]
 #![expect(clippy::print_stdout, reason = "the bench's result")]
 
 use std::time::Duration;
