@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use soorma_core::MemoryKind;
 use soorma_ports::{Embedded, MemoryDraft, MemoryFilter, MemoryStore, RankQuery, Ranks, Seen, unit};
 
 use super::MemoryStoreHarness;
 use super::steps::{
-    ALL, ada, all_done, both, by, by_all, by_meaning, done, draft, embedded, four, generation, handles,
+    ALL, ada, all_done, at, both, by, by_all, by_meaning, done, draft, embedded, four, generation, handles,
     keyed, labelled, lists, new_vector, nth, other_ada, pointing, public, put, put_all, rank, remove, saying,
     scope, towards,
 };
@@ -114,25 +115,37 @@ pub(super) async fn what_has_no_vector_or_text_is_in_the_other_lists<H: MemorySt
 
 pub(super) async fn a_filter_is_held_before_the_depth<H: MemoryStoreHarness>(h: H) {
     let store = h.store();
-    // Those that fit are the oldest, the farthest and those that say least.
+    // Those that fit are the oldest, the farthest and those that say least; nothing that a filter asks for is the same of the others.
     let fit = (1..=10).map(|number| MemoryDraft {
+        kind: MemoryKind::EPISODIC,
+        group: "g".into(),
         vector: Some(embedded(120.0 + number as f32, &four())),
         text: Some("word and many others that make it long".into()),
         ..labelled(number, &["fits"])
     });
     let others = (100..700).map(|number| MemoryDraft {
+        public: true,
+        valid_until: Some(at(20)),
         vector: Some(embedded(number as f32 / 100.0, &four())),
         text: Some("word word".into()),
         ..labelled(number, &["other"])
     });
     put_all(&*store, fit.chain(others)).await;
-    let labels = vec!["fits".into()];
-    let query = RankQuery { filter: MemoryFilter { labels, ..both() }, depth: 10, ..by_all(0.0, "word") };
-    let [meaning, mut words, time] = lists(&rank(&*store, &ada(), &query).await);
-    words.sort_unstable();
-    assert_eq!(meaning, (1..=10).collect::<Vec<_>>());
-    assert_eq!(words, (1..=10).collect::<Vec<_>>());
-    assert_eq!(time, (1..=10).rev().collect::<Vec<_>>());
+    for filter in [
+        MemoryFilter { kind: Some(MemoryKind::EPISODIC), ..both() },
+        MemoryFilter { group: Some("g".into()), ..both() },
+        MemoryFilter { labels: vec!["fits".into()], ..both() },
+        MemoryFilter { reach: Seen::Private, ..both() },
+        MemoryFilter { before: Some(at(11)), ..both() },
+        MemoryFilter { valid_at: Some(at(20)), ..both() },
+    ] {
+        let query = RankQuery { filter, depth: 10, ..by_all(0.0, "word") };
+        let [meaning, mut words, time] = lists(&rank(&*store, &ada(), &query).await);
+        words.sort_unstable();
+        assert_eq!(meaning, (1..=10).collect::<Vec<_>>(), "{query:?}");
+        assert_eq!(words, (1..=10).collect::<Vec<_>>(), "{query:?}");
+        assert_eq!(time, (1..=10).rev().collect::<Vec<_>>(), "{query:?}");
+    }
 }
 
 pub(super) async fn who_asks_for_k_finds_k_beside_a_great_neighbour<H: MemoryStoreHarness>(h: H) {
