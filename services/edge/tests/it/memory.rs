@@ -149,6 +149,33 @@ async fn a_search_says_by_what_it_is_in_order_and_explains_itself_when_asked() {
 }
 
 #[tokio::test]
+async fn what_the_published_service_fails_at_is_answered() {
+    let server = Server::start().await;
+    // One text under two names, and under none.
+    for external in [json!("a"), json!("b"), json!(null)] {
+        server.remembers(201, "POST", "/semantic", json!({"content": "same", "externalId": external})).await;
+    }
+    // Stored again, it is the row that it was, with the metadata that came last.
+    let again = json!({"content": "same", "metadata": {"n": 2}});
+    let again = server.remembers(201, "POST", "/semantic", again).await;
+    assert_eq!((&again["metadata"], &again["externalId"]), (&json!({"n": 2}), &json!(null)));
+    assert_ne!(again["createdAt"], again["updatedAt"]);
+    server.remembers(201, "POST", "/semantic", json!({"content": ""})).await;
+    server.remembers(201, "POST", "/semantic", json!({"content": "same", "isPublic": true})).await;
+    let found = server.remembers(200, "GET", "/semantic/search?q=same&limit=50", Value::Null).await;
+    assert_eq!(texts(&found, "content"), ["same", "same", "same", "same", ""]);
+    assert!(found[3]["score"].is_number() && found[4]["score"].is_null(), "{found}");
+    let private =
+        server.remembers(200, "POST", "/semantic/query?query=same&include_public=false", Value::Null).await;
+    assert_eq!(private.as_array().map(Vec::len), Some(4));
+    // A value that is set again says so.
+    let first = server.remembers(200, "PUT", "/working/p/k", json!({"value": 1})).await;
+    let second = server.remembers(200, "PUT", "/working/p/k", json!({"value": 1})).await;
+    assert_eq!(first["id"], second["id"]);
+    assert_ne!(first["updatedAt"], second["updatedAt"]);
+}
+
+#[tokio::test]
 async fn what_happened_is_listed_by_agent_session_and_role_and_ends_in_a_window() {
     let server = Server::start().await;
     for (n, role) in ["user", "assistant", "user", "tool", "system"].into_iter().enumerate() {
