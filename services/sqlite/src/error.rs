@@ -28,7 +28,11 @@ pub(crate) fn log_error(error: &Sql) -> EventLogError {
     match error {
         Sql::SqliteFailure(failure, _) => match failure.code {
             ErrorCode::DiskFull => EventLogError::Full(error.to_string()),
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => EventLogError::Corrupt(error.to_string()),
+            // Nothing that we write breaks a rule of the tables, unless they hold something else than they should: an index of words of
+            // which a part is missing takes the name of a part that is there.
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => {
+                EventLogError::Corrupt(error.to_string())
+            }
             _ => EventLogError::Unavailable(error.to_string()),
         },
         // What was read is not of the type that we write.

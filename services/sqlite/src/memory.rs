@@ -17,6 +17,7 @@ mod meaning;
 mod mend;
 mod rank;
 mod removal;
+mod resident;
 mod rows;
 mod scope;
 mod sets;
@@ -34,8 +35,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use soorma_core::{MemoryKind, MemoryScope, Owner, TenantId, Timestamp};
 use soorma_ports::{
-    Erased, EventLogError, Generation, KindCount, KindErased, MemoryDone, MemoryEntry, MemoryPage, MemoryPlace,
-    MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError, MemoryWrite, NewVector, RankQuery, Ranks, Unembedded,
+    Erased, EventLogError, Generation, KindCount, KindErased, MemoryDone, MemoryEntry, MemoryPage,
+    MemoryPlace, MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError, MemoryWrite, NewVector,
+    RankQuery, Ranks, Unembedded,
 };
 use uuid::Uuid;
 
@@ -125,7 +127,8 @@ impl SqliteMemory {
         query: &RankQuery,
     ) -> Result<rank::Ranked, MemoryStoreError> {
         let (sets, scope, query) = (self.sets.clone(), scope.clone(), query.clone());
-        let rank = move |connection: &_| rank::rank(connection, &sets, &scope, now, &query).map_err(Failure::from);
+        let rank =
+            move |connection: &_| rank::rank(connection, &sets, &scope, now, &query).map_err(Failure::from);
         let mut ranked = self.rankers.ask(rank).await.map_err(memory_error)?;
         self.drop_damaged(std::mem::take(&mut ranked.damaged)).await?;
         Ok(ranked)
@@ -142,7 +145,8 @@ impl MemoryStore for SqliteMemory {
             return Ok(Vec::new());
         }
         // Here and not in the writer, where all others would wait for it.
-        let writes: Arc<[draft::Write]> = writes.into_iter().map(draft::Write::new).collect::<Result<_, _>>()?;
+        let writes: Arc<[draft::Write]> =
+            writes.into_iter().map(draft::Write::new).collect::<Result<_, _>>()?;
         let kind = draft::kind(&writes);
         self.ask(kind, move |tx| write::write(tx, &writes)).await
     }
@@ -205,7 +209,8 @@ impl MemoryStore for SqliteMemory {
             let vector = draft::Vector::new(generation.clone(), vector)?;
             Ok(write::Late { tenant, id, revision, vector })
         };
-        let vectors: Arc<[write::Late]> = vectors.into_iter().map(late).collect::<Result<_, MemoryStoreError>>()?;
+        let vectors: Arc<[write::Late]> =
+            vectors.into_iter().map(late).collect::<Result<_, MemoryStoreError>>()?;
         self.ask(Kind::Grows, move |tx| write::put_vectors(tx, &vectors)).await
     }
 
@@ -236,8 +241,9 @@ impl MemoryStore for SqliteMemory {
         let mut dropped = 0;
         loop {
             let (tenant, but) = (tenant.cloned(), but.cloned());
-            let some =
-                self.ask(Kind::Synced, move |tx| removal::drop_vectors(tx, tenant.as_ref(), but.as_ref())).await?;
+            let some = self
+                .ask(Kind::Synced, move |tx| removal::drop_vectors(tx, tenant.as_ref(), but.as_ref()))
+                .await?;
             dropped += some;
             if some == 0 {
                 return Ok(dropped);
@@ -252,7 +258,8 @@ impl MemoryStore for SqliteMemory {
         generation: Option<&Generation>,
     ) -> Result<Vec<KindCount>, MemoryStoreError> {
         let (tenant, owner, generation) = (tenant.clone(), owner.cloned(), generation.cloned());
-        self.read(move |connection| upkeep::kinds(connection, &tenant, owner.as_ref(), generation.as_ref())).await
+        self.read(move |connection| upkeep::kinds(connection, &tenant, owner.as_ref(), generation.as_ref()))
+            .await
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<u64, MemoryStoreError> {
@@ -275,14 +282,22 @@ impl MemoryStore for SqliteMemory {
             let (tenant, whose) = (tenant.clone(), whose.clone());
             let part = self.ask(Kind::Synced, move |tx| removal::erase(tx, &tenant, &whose)).await?;
             for (kind, erased) in part.receipt {
-                let line = receipt.entry(kind).or_insert(KindErased { entries: 0, vectors: 0, ..erased.clone() });
+                let line =
+                    receipt.entry(kind).or_insert(KindErased { entries: 0, vectors: 0, ..erased.clone() });
                 line.entries += erased.entries;
                 line.vectors += erased.vectors;
             }
             if part.is_last {
-                return Ok(receipt.into_values().collect());
+                break;
             }
         }
+        if !receipt.is_empty() {
+            let mut is_first = true;
+            while self.ask(Kind::Synced, move |tx| removal::forget_words(tx, is_first)).await? {
+                is_first = false;
+            }
+        }
+        Ok(receipt.into_values().collect())
     }
 
     async fn check(&self) -> Result<(), MemoryStoreError> {

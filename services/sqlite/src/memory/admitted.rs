@@ -1,16 +1,23 @@
 //! Which entries of a scope a ranking may answer with, by their keys.
+//!
+//! The usual filter takes nearly all of a scope, and so it is only looked up what it does not take. What filters by labels or by time is
+//! looked up entry by entry.
 
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, named_params, params_from_iter};
 use soorma_core::Timestamp;
 use soorma_ports::MemoryFilter;
+use uuid::Uuid;
 
-use super::filter::{Condition, takes_all};
+use super::filter::Condition;
+use super::{checksum, entry};
 
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) scope: i64,
     which: Which,
-    /// How many of them have a text, and how many words these have together.
+    /// Those of one group alone, which `has` does not know of.
+    pub(super) part: Option<i64>,
+    /// How many have a text, and how many words these have together; for a group, of all of the scope.
     pub(super) texts: i64,
     pub(super) words: i64,
 }
@@ -19,32 +26,23 @@ pub(super) struct Admitted {
 #[derive(Debug)]
 enum Which {
     AllBut(Vec<i64>),
-    Only(Vec<i64>),
+    /// And when each was made, newest first.
+    Only(Vec<i64>, Vec<(i64, Uuid)>),
 }
 
-/// Keys, and what they have of texts and words.
-#[derive(Debug, Default)]
-struct Found {
-    keys: Vec<i64>,
-    texts: i64,
-    words: i64,
-}
+/// What is not there at a time, or does not hold at another.
+const HIDDEN: &str = "
+    SELECT key, text IS NOT NULL, words FROM memory_entries INDEXED BY memory_entries_expired
+        WHERE scope = :scope AND expires_at <= :now
+    UNION SELECT key, text IS NOT NULL, words FROM memory_entries INDEXED BY memory_entries_from
+        WHERE scope = :scope AND valid_from > :valid_at
+    UNION SELECT key, text IS NOT NULL, words FROM memory_entries INDEXED BY memory_entries_until
+        WHERE scope = :scope AND valid_until <= :valid_at
+    ORDER BY 1";
 
-impl Found {
-    fn of(rows: impl Iterator<Item = rusqlite::Result<(i64, i64, i64)>>) -> rusqlite::Result<Self> {
-        let mut found = Self::default();
-        for row in rows {
-            let (key, texts, words) = row?;
-            found.keys.push(key);
-            found.texts += texts;
-            found.words += words;
-        }
-        found.keys.sort_unstable();
-        Ok(found)
-    }
-}
+type Found = (i64, i64, i64);
 
-fn read(row: &Row<'_>) -> rusqlite::Result<(i64, i64, i64)> {
+fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
@@ -55,33 +53,69 @@ impl Admitted {
         filter: &MemoryFilter,
         now: Timestamp,
     ) -> rusqlite::Result<Self> {
-        if takes_all(filter) {
-            let mut select = connection.prepare_cached(
-                "SELECT key, text IS NOT NULL, words FROM memory_entries INDEXED BY memory_entries_expired
-                 WHERE scope = ?1 AND expires_at <= ?2",
-            )?;
-            let hidden = Found::of(select.query_map(params![scope, now.micros()], read)?)?;
-            let (texts, words): (i64, i64) = connection
-                .prepare_cached("SELECT texts, words FROM memory_scopes WHERE id = ?1")?
-                .query_row([scope], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let (texts, words) = (texts - hidden.texts, words - hidden.words);
-            return Ok(Self { scope, which: Which::AllBut(hidden.keys), texts, words });
+        let MemoryFilter { kind: _, group, labels, reach: _, since, before, valid_at } = filter;
+        if !labels.is_empty() || since.is_some() || before.is_some() {
+            return Self::only(connection, scope, filter, now);
         }
-        let Condition { from, sql, params, .. } = Condition::new(connection, scope, filter, now, false)?;
-        let sql = format!("SELECT e.key, e.text IS NOT NULL, e.words FROM {from} WHERE {sql}");
-        let mut select = connection.prepare_cached(&sql)?;
-        let Found { keys, texts, words } = Found::of(select.query_map(params_from_iter(params), read)?)?;
-        Ok(Self { scope, which: Which::Only(keys), texts, words })
+        let (mut texts, mut words): (i64, i64) = connection
+            .prepare_cached("SELECT texts, words FROM memory_scopes WHERE id = ?1")?
+            .query_row([scope], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut hidden = Vec::new();
+        let mut select = connection.prepare_cached(HIDDEN)?;
+        let valid_at = valid_at.map(Timestamp::micros);
+        let params = named_params! { ":scope": scope, ":now": now.micros(), ":valid_at": valid_at };
+        for found in select.query_map(params, read)? {
+            let (key, of_texts, of_words) = found?;
+            hidden.push(key);
+            texts -= of_texts;
+            words -= of_words;
+        }
+        let part = group.as_deref().map(checksum::part);
+        Ok(Self { scope, which: Which::AllBut(hidden), part, texts, words })
     }
 
+    fn only(
+        connection: &Connection,
+        scope: i64,
+        filter: &MemoryFilter,
+        now: Timestamp,
+    ) -> rusqlite::Result<Self> {
+        let Condition { from, sql, params } = Condition::new(connection, scope, filter, now, false)?;
+        let sql =
+            format!("SELECT e.key, e.text IS NOT NULL, e.words, e.created_at, e.id FROM {from} WHERE {sql}");
+        let mut select = connection.prepare_cached(&sql)?;
+        let mut rows = select.query(params_from_iter(params))?;
+        let (mut keys, mut times) = (Vec::new(), Vec::new());
+        let (mut texts, mut words) = (0, 0);
+        while let Some(row) = rows.next()? {
+            let (key, of_texts, of_words) = read(row)?;
+            keys.push(key);
+            times.push((row.get(3)?, entry::id(row, 4)?));
+            texts += of_texts;
+            words += of_words;
+        }
+        keys.sort_unstable();
+        times.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(Self { scope, which: Which::Only(keys, times), part: None, texts, words })
+    }
+
+    /// Whether a filter takes an entry, but for its group.
     pub(super) fn has(&self, key: i64) -> bool {
         match &self.which {
             Which::AllBut(keys) => keys.is_empty() || keys.binary_search(&key).is_err(),
-            Which::Only(keys) => keys.binary_search(&key).is_ok(),
+            Which::Only(keys, _) => keys.binary_search(&key).is_ok(),
+        }
+    }
+
+    /// Returns when each was made, newest first, if that is known.
+    pub(super) fn times(&self) -> Option<&[(i64, Uuid)]> {
+        match &self.which {
+            Which::AllBut(_) => None,
+            Which::Only(_, times) => Some(times),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        matches!(&self.which, Which::Only(keys) if keys.is_empty())
+        matches!(&self.which, Which::Only(keys, _) if keys.is_empty())
     }
 }

@@ -8,7 +8,7 @@ use super::sets::Sets;
 #[derive(Debug, Clone)]
 pub(super) enum Change {
     /// It has one of a generation.
-    Put { scope: i64, generation: i64, entry: i64, vector: Arc<[f32]> },
+    Put { scope: i64, generation: i64, entry: i64, part: i64, vector: Arc<[f32]> },
     /// It has none any more.
     Remove { scope: i64, entry: i64 },
     /// More than is worth telling one by one.

@@ -14,7 +14,9 @@ pub(super) fn is_unit(vector: &[f32]) -> bool {
 pub(super) fn check(generation: &Generation, vector: &[f32]) -> Result<(), MemoryStoreError> {
     if vector.len() != generation.dimensions() {
         let (found, wanted) = (vector.len(), generation.dimensions());
-        return Err(MemoryStoreError::Invalid(format!("a vector of {generation} has {wanted} numbers, not {found}")));
+        return Err(MemoryStoreError::Invalid(format!(
+            "a vector of {generation} has {wanted} numbers, not {found}"
+        )));
     }
     if !is_unit(vector) {
         return Err(MemoryStoreError::Invalid("a vector is of length 1".into()));
@@ -37,6 +39,11 @@ pub(super) fn read(bytes: &[u8], expected: i64, dimensions: usize, vector: &mut 
     is_unit(vector)
 }
 
+/// The number that stands for a group beside the vectors of its entries; 0 where there is none.
+pub(super) fn part(group: &str) -> i64 {
+    if group.is_empty() { 0 } else { checksum(group.as_bytes()) }
+}
+
 /// FNV-1a, eight bytes at a time: it is to find damage, and withstands nobody who means harm.
 pub(super) fn checksum(bytes: &[u8]) -> i64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -44,7 +51,8 @@ pub(super) fn checksum(bytes: &[u8]) -> i64 {
     let words = words.iter().map(|word| u64::from_le_bytes(*word));
     let all = words.chain(rest.iter().map(|byte| u64::from(*byte)));
     // The rotation carries what the product leaves in the upper half down again.
-    all.fold(0xcbf2_9ce4_8422_2325, |sum: u64, word| (sum ^ word).wrapping_mul(PRIME).rotate_left(29)).cast_signed()
+    all.fold(0xcbf2_9ce4_8422_2325, |sum: u64, word| (sum ^ word).wrapping_mul(PRIME).rotate_left(29))
+        .cast_signed()
 }
 
 #[cfg(test)]
@@ -75,9 +83,13 @@ mod tests {
     #[test]
     fn what_is_no_vector_is_not_read_as_one() {
         let mut vector = Vec::new();
-        for (damaged, dimensions) in
-            [(vec![1.0_f32], 2), (vec![1.0, 0.0, 0.0], 2), (vec![f32::NAN, 1.0], 2), (vec![0.0, 0.0], 2), (vec![1.0, 0.1], 2)]
-        {
+        for (damaged, dimensions) in [
+            (vec![1.0_f32], 2),
+            (vec![1.0, 0.0, 0.0], 2),
+            (vec![f32::NAN, 1.0], 2),
+            (vec![0.0, 0.0], 2),
+            (vec![1.0, 0.1], 2),
+        ] {
             let damaged = bytes(&damaged);
             assert!(!read(&damaged, checksum(&damaged), dimensions, &mut vector), "{damaged:?}");
         }

@@ -103,7 +103,8 @@ impl Draft {
                 .map_err(|error| MemoryStoreError::Invalid(format!("labels are no JSON: {error}")))
         };
         let labels_json = if labels.is_empty() { None } else { Some(json(&labels)?) };
-        let vector = draft.vector.map(|embedded| Vector::new(embedded.generation, embedded.vector)).transpose()?;
+        let vector =
+            draft.vector.map(|embedded| Vector::new(embedded.generation, embedded.vector)).transpose()?;
         let micros = |time: Option<Timestamp>| time.map(Timestamp::micros);
         Ok(Self {
             id: draft.id,

@@ -54,9 +54,9 @@ pub(super) fn get(
     let (tenant, owner, now) = (scope.tenant.as_str(), &scope.owner, now.micros());
     let (of, user) = (owner.service_tenant(), owner.user());
     match place {
-        MemoryPlace::Id(id) => connection
-            .prepare_cached(BY_ID)?
-            .query_row(params![tenant, of, user, id.as_bytes(), now], read),
+        MemoryPlace::Id(id) => {
+            connection.prepare_cached(BY_ID)?.query_row(params![tenant, of, user, id.as_bytes(), now], read)
+        }
         MemoryPlace::Key { kind, group, key, public: false } => connection
             .prepare_cached(PRIVATE)?
             .query_row(params![tenant, of, user, kind.as_str(), group, key, now], read),
@@ -69,7 +69,8 @@ pub(super) fn get(
 
 /// Reads the columns.
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<MemoryEntry> {
-    let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros));
+    let time =
+        |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros));
     Ok(MemoryEntry {
         id: id(row, 0)?,
         owner: owner(row, 1)?,

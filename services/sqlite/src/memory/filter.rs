@@ -15,8 +15,6 @@ pub(super) struct Condition {
     pub(super) from: &'static str,
     /// What stands behind `WHERE`.
     pub(super) sql: String,
-    /// Whether a label leads.
-    pub(super) is_led: bool,
     pub(super) params: Vec<Value>,
 }
 
@@ -32,7 +30,6 @@ impl Condition {
         let mut condition = Self {
             from: "memory_entries e",
             sql: "e.scope = ?1 AND (e.expires_at IS NULL OR e.expires_at > ?2)".into(),
-            is_led: false,
             params: vec![scope.into(), now.micros().into()],
         };
         if let Some(group) = &filter.group {
@@ -90,14 +87,14 @@ impl Condition {
         }
         let leader = leader.filter(|(having, _)| *having < FEW || !in_order).map(|(_, label)| label);
         if let Some(leader) = leader {
-            self.is_led = true;
             self.from = "memory_labels d CROSS JOIN memory_entries e ON e.key = d.entry";
             self.and("d.scope = ?1 AND d.label = ", leader.to_owned().into(), "");
         }
         let others: Vec<&str> = labels.into_iter().filter(|label| Some(*label) != leader).collect();
         if !others.is_empty() {
             // One value, however many there are.
-            let others = serde_json::to_string(&others).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let others = serde_json::to_string(&others)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             self.and(
                 "NOT EXISTS (SELECT 1 FROM json_each(",
                 others.into(),
@@ -107,10 +104,4 @@ impl Condition {
         }
         Ok(())
     }
-}
-
-/// Whether a filter takes all that is there of the scopes that it looks at.
-pub(super) fn takes_all(filter: &MemoryFilter) -> bool {
-    let MemoryFilter { kind: _, group, labels, reach: _, since, before, valid_at } = filter;
-    group.is_none() && labels.is_empty() && since.is_none() && before.is_none() && valid_at.is_none()
 }

@@ -1,7 +1,7 @@
 //! The list by words: BM25 (Robertson and Zaragoza 2009) over what may be seen, so that no score tells of the rest.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::admitted::Admitted;
@@ -12,8 +12,8 @@ use crate::numbers::count;
 /// How soon the same word again counts less, and how much a long text counts less: the usual values.
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
-/// So many words of a query are looked for: its beginning says what it is about.
-const MOST_WORDS: usize = 512;
+/// So many words of a query are looked for: as many as 8 KiB of it can have.
+const MOST_WORDS: usize = 4_096;
 /// So many texts for each that was asked for, and so many at least, are scored to the end; the others by words alone, as if all were of
 /// one length.
 const SCORED_FOR_EACH: usize = 4;
@@ -40,10 +40,11 @@ struct Hit {
     often: f32,
 }
 
-/// Returns the best of the admitted entries.
+/// Returns the best of the admitted entries that are in a group.
 pub(super) fn best(
     connection: &Connection,
     admitted: &[Admitted],
+    group: Option<&str>,
     query: &str,
     depth: usize,
 ) -> rusqlite::Result<Vec<(Uuid, f32)>> {
@@ -74,18 +75,24 @@ pub(super) fn best(
     let mut texts: Vec<(f32, &[Hit])> =
         hits.chunk_by(|one, other| one.entry == other.entry).map(|hits| (score(hits, 1.0), hits)).collect();
     let scored = depth.saturating_mul(SCORED_FOR_EACH).max(SCORED);
-    if texts.len() > scored {
+    if group.is_none() && texts.len() > scored {
         texts.select_nth_unstable_by(scored, |(one, _), (other, _)| other.total_cmp(one));
         texts.truncate(scored);
     }
+    texts.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     let mean = number(words) / number(having_text);
-    let mut select = connection.prepare_cached("SELECT id, words FROM memory_entries WHERE key = ?1")?;
-    let mut best = Vec::with_capacity(texts.len());
+    let mut select = connection.prepare_cached(
+        "SELECT id, words FROM memory_entries WHERE key = ?1 AND (?2 IS NULL OR bundle = ?2)",
+    )?;
+    let mut best = Vec::with_capacity(scored.min(texts.len()));
     for (_, hits) in texts {
         let Some(first) = hits.first() else { continue };
-        let found = select.query_row([first.entry], |row| Ok((entry::id(row, 0)?, row.get(1)?))).optional()?;
-        if let Some((id, length)) = found {
+        let read = |row: &Row<'_>| Ok((entry::id(row, 0)?, row.get(1)?));
+        if let Some((id, length)) = select.query_row(params![first.entry, group], read).optional()? {
             best.push((id, score(hits, number(length) / mean)));
+        }
+        if best.len() >= scored {
+            break;
         }
     }
     best.sort_by(|(id, one), (other_id, other)| other.total_cmp(one).then_with(|| id.cmp(other_id)));

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use soorma_vectors::{Near, VectorSet};
+use soorma_vectors::Near;
 use uuid::Uuid;
 
 use super::admitted::Admitted;
 use super::checksum;
 use super::entry;
+use super::resident::Resident;
 use super::sets::{Place, Sets, Shelved};
 use crate::numbers::size;
 
@@ -59,23 +60,27 @@ impl Vectors<'_> {
         }
     }
 
-    fn read_all(&mut self, place: Place) -> rusqlite::Result<VectorSet> {
-        let mut set = VectorSet::new(self.dimensions);
-        self.each(place, |entry, vector| set.insert(entry, vector).is_ok())?;
+    fn read_all(&mut self, place: Place) -> rusqlite::Result<Resident> {
+        let mut set = Resident::new(self.dimensions);
+        self.each(place, |entry, part, vector| set.insert(entry, part, vector))?;
         Ok(set)
     }
 
     /// Goes through the vectors of a place; those that are damaged, or that are not taken, are noted.
-    fn each(&mut self, (scope, generation): Place, mut take: impl FnMut(i64, &[f32]) -> bool) -> rusqlite::Result<()> {
+    fn each(
+        &mut self,
+        (scope, generation): Place,
+        mut take: impl FnMut(i64, i64, &[f32]) -> bool,
+    ) -> rusqlite::Result<()> {
         let mut select = self.connection.prepare_cached(
-            "SELECT key, entry, checksum, vector FROM memory_vectors WHERE generation = ?1 AND scope = ?2",
+            "SELECT key, entry, part, checksum, vector FROM memory_vectors WHERE generation = ?1 AND scope = ?2",
         )?;
         let mut rows = select.query(params![generation, scope])?;
         let mut vector = Vec::with_capacity(self.dimensions);
         while let Some(row) = rows.next()? {
-            let bytes = row.get_ref(3)?.as_blob().unwrap_or_default();
-            let is_sound = checksum::read(bytes, row.get(2)?, self.dimensions, &mut vector);
-            if !is_sound || !take(row.get(1)?, &vector) {
+            let bytes = row.get_ref(4)?.as_blob().unwrap_or_default();
+            let is_sound = checksum::read(bytes, row.get(3)?, self.dimensions, &mut vector);
+            if !is_sound || !take(row.get(1)?, row.get(2)?, &vector) {
                 self.damaged.push(row.get(0)?);
             }
         }
@@ -87,6 +92,7 @@ impl Vectors<'_> {
         &mut self,
         source: &Source,
         admitted: &Admitted,
+        group: Option<&str>,
         query: &[f32],
         depth: usize,
     ) -> rusqlite::Result<Vec<(Uuid, f32)>> {
@@ -95,12 +101,12 @@ impl Vectors<'_> {
             let near = self.near(source, admitted, query, wanted)?;
             let is_all = near.len() < wanted;
             let mut found = Vec::with_capacity(near.len());
-            let mut select = self
-                .connection
-                .prepare_cached("SELECT id FROM memory_entries WHERE key = ?1")?;
+            let mut select = self.connection.prepare_cached(
+                "SELECT id FROM memory_entries WHERE key = ?1 AND (?2 IS NULL OR bundle = ?2)",
+            )?;
             for Near { key, cosine } in near {
                 // It may have come after this moment.
-                if let Some(id) = select.query_row([key], |row| entry::id(row, 0)).optional()? {
+                if let Some(id) = select.query_row(params![key, group], |row| entry::id(row, 0)).optional()? {
                     found.push((id, cosine));
                 }
             }
@@ -118,8 +124,7 @@ impl Vectors<'_> {
         query: &[f32],
         wanted: usize,
     ) -> rusqlite::Result<Vec<Near>> {
-        // The query was checked before.
-        let nearest = |set: &VectorSet| set.nearest(query, wanted, |key| admitted.has(key)).unwrap_or_default();
+        let nearest = |set: &Resident| set.nearest(query, wanted, admitted);
         match source {
             Source::Nowhere => return Ok(Vec::new()),
             Source::Memory(set) => {
@@ -130,14 +135,14 @@ impl Vectors<'_> {
             Source::File => {}
         }
         let mut best = Vec::new();
-        let mut chunk = VectorSet::new(self.dimensions);
+        let mut chunk = Resident::new(self.dimensions);
         let dimensions = self.dimensions;
-        self.each((admitted.scope, self.generation), |entry, vector| {
+        self.each((admitted.scope, self.generation), |entry, part, vector| {
             if chunk.len() >= CHUNK {
                 merge(&mut best, nearest(&chunk), wanted);
-                chunk = VectorSet::new(dimensions);
+                chunk = Resident::new(dimensions);
             }
-            chunk.insert(entry, vector).is_ok()
+            chunk.insert(entry, part, vector)
         })?;
         merge(&mut best, nearest(&chunk), wanted);
         Ok(best)

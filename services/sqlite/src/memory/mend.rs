@@ -11,7 +11,12 @@ pub(crate) fn keep_up(connection: &Connection) -> rusqlite::Result<()> {
     if letters != words::letters() {
         let count = anew(&transaction)?;
         if count > 0 {
-            tracing::info!(count, from = letters, to = words::letters(), "index of words made anew for other tables of letters");
+            tracing::info!(
+                count,
+                from = letters,
+                to = words::letters(),
+                "index of words made anew for other tables of letters"
+            );
         }
     }
     transaction.commit()
@@ -21,7 +26,8 @@ pub(crate) fn keep_up(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn anew(connection: &Connection) -> rusqlite::Result<u64> {
     connection.execute("INSERT INTO memory_words(memory_words) VALUES ('delete-all')", [])?;
     connection.execute("UPDATE memory SET letters = ?1", [words::letters()])?;
-    let mut select = connection.prepare("SELECT key, scope, text, words FROM memory_entries WHERE text IS NOT NULL")?;
+    let mut select =
+        connection.prepare("SELECT key, scope, text, words FROM memory_entries WHERE text IS NOT NULL")?;
     let mut insert = connection.prepare("INSERT INTO memory_words(rowid, words) VALUES (?1, ?2)")?;
     let mut update = connection.prepare("UPDATE memory_entries SET words = ?2 WHERE key = ?1")?;
     let mut rows = select.query([])?;

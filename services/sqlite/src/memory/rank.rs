@@ -28,6 +28,7 @@ pub(super) fn rank(
     query: &RankQuery,
 ) -> rusqlite::Result<Ranked> {
     let RankQuery { filter, meaning, words, time, depth } = query;
+    let group = filter.group.as_deref();
     let mut ranked = Ranked { ranks: Ranks::default(), damaged: Vec::new(), misses_words: false };
     let scopes = scope::seen(connection, scope, filter)?;
     // Before the moment that is looked at begins: what is read into memory must be what is committed now.
@@ -42,16 +43,19 @@ pub(super) fn rank(
     }
     let _moment = connection.unchecked_transaction()?;
     let admitted = if vectors.is_some() || words.is_some() {
-        scopes.iter().map(|scope| Admitted::new(connection, *scope, filter, now)).collect::<Result<Vec<_>, _>>()?
+        scopes
+            .iter()
+            .map(|scope| Admitted::new(connection, *scope, filter, now))
+            .collect::<Result<Vec<_>, _>>()?
     } else {
         Vec::new()
     };
     if let Some((mut vectors, sources, vector)) = vectors {
-        ranked.ranks.meaning = by_meaning(&mut vectors, &sources, &admitted, vector, *depth)?;
+        ranked.ranks.meaning = by_meaning(&mut vectors, &sources, &admitted, group, vector, *depth)?;
         ranked.damaged = vectors.damaged;
     }
     if let Some(words) = words {
-        match by_words(connection, sets, &admitted, words, *depth) {
+        match by_words(connection, sets, &admitted, group, words, *depth) {
             Ok(Some(found)) => ranked.ranks.words = found,
             Ok(None) => ranked.misses_words = true,
             // What else is damaged is found by the rest, or by who makes the index anew.
@@ -62,7 +66,10 @@ pub(super) fn rank(
         }
     }
     if *time {
-        ranked.ranks.time = list::newest(connection, &scopes, now, filter, *depth)?;
+        ranked.ranks.time = match by_time(&admitted, *depth) {
+            Some(known) => known,
+            None => list::newest(connection, &scopes, now, filter, *depth)?,
+        };
     }
     Ok(ranked)
 }
@@ -71,18 +78,32 @@ fn by_meaning(
     vectors: &mut Vectors<'_>,
     sources: &[Source],
     admitted: &[Admitted],
+    group: Option<&str>,
     vector: &[f32],
     depth: usize,
 ) -> rusqlite::Result<Vec<(Uuid, f32)>> {
     let mut best = Vec::new();
     for (source, admitted) in sources.iter().zip(admitted) {
         if depth > 0 && !admitted.is_empty() {
-            best.extend(vectors.nearest(source, admitted, vector, depth)?);
+            best.extend(vectors.nearest(source, admitted, group, vector, depth)?);
         }
     }
-    best.sort_by(|(id, one), (other_id, other): &(Uuid, f32)| other.total_cmp(one).then_with(|| id.cmp(other_id)));
+    best.sort_by(|(id, one), (other_id, other): &(Uuid, f32)| {
+        other.total_cmp(one).then_with(|| id.cmp(other_id))
+    });
     best.truncate(depth);
     Ok(best)
+}
+
+/// Nothing where it was not found out which entries are admitted.
+fn by_time(admitted: &[Admitted], depth: usize) -> Option<Vec<Uuid>> {
+    let (first, others) = admitted.split_first()?;
+    let mut times: Vec<_> = first.times()?.iter().take(depth).collect();
+    for other in others {
+        times.extend(other.times()?.iter().take(depth));
+    }
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    Some(times.into_iter().take(depth).map(|(_, id)| *id).collect())
 }
 
 /// Nothing where the index does not have what the entries have.
@@ -90,6 +111,7 @@ fn by_words(
     connection: &Connection,
     sets: &Sets,
     admitted: &[Admitted],
+    group: Option<&str>,
     words: &str,
     depth: usize,
 ) -> rusqlite::Result<Option<Vec<(Uuid, f32)>>> {
@@ -103,5 +125,5 @@ fn by_words(
         }
         sets.checked().scopes.insert(*scope);
     }
-    matches::best(connection, admitted, words, depth).map(Some)
+    matches::best(connection, admitted, group, words, depth).map(Some)
 }

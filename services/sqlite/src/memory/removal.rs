@@ -15,6 +15,8 @@ use crate::writer::Tx;
 
 /// How many entries are erased in one transaction.
 const ENTRIES: i64 = 256;
+/// How many pages of the index of words are written in one transaction.
+const PAGES: i64 = 512;
 /// How many vectors are dropped in one transaction.
 const VECTORS: i64 = 4_096;
 
@@ -61,10 +63,18 @@ pub(super) struct Part {
     pub(super) is_last: bool,
 }
 
-const OF_TENANT: &str = concat!("SELECT ", known!(), " FROM memory_scopes s CROSS JOIN memory_entries e ON e.scope = s.id
-     WHERE s.tenant = ?1 AND s.entries > 0 LIMIT ?2");
-const PRIVATE: &str = concat!("SELECT ", known!(), " FROM memory_scopes s CROSS JOIN memory_entries e ON e.scope = s.id
-     WHERE s.tenant = ?1 AND s.owner = ?2 AND s.entries > 0 LIMIT ?3");
+const OF_TENANT: &str = concat!(
+    "SELECT ",
+    known!(),
+    " FROM memory_scopes s CROSS JOIN memory_entries e ON e.scope = s.id
+     WHERE s.tenant = ?1 AND s.entries > 0 LIMIT ?2"
+);
+const PRIVATE: &str = concat!(
+    "SELECT ",
+    known!(),
+    " FROM memory_scopes s CROSS JOIN memory_entries e ON e.scope = s.id
+     WHERE s.tenant = ?1 AND s.owner = ?2 AND s.entries > 0 LIMIT ?3"
+);
 const PUBLIC: &str =
     concat!("SELECT ", known!(), " FROM memory_entries e WHERE e.public AND e.owner = ?1 LIMIT ?2");
 
@@ -81,7 +91,9 @@ pub(super) fn erase(tx: &mut Tx<'_>, tenant: &TenantId, whose: &Erased) -> rusql
         Erased::Owner(owner) => scope::known_owner(rows.connection(), tenant, owner)?.into_iter().collect(),
         Erased::ServiceTenant(of) => rows
             .connection()
-            .prepare_cached("SELECT id FROM memory_owners WHERE tenant = ?1 AND service_tenant = ?2 LIMIT ?3")?
+            .prepare_cached(
+                "SELECT id FROM memory_owners WHERE tenant = ?1 AND service_tenant = ?2 LIMIT ?3",
+            )?
             .query_map(params![tenant, of, ENTRIES], |row| row.get(0))?
             .collect::<Result<_, _>>()?,
     };
@@ -104,7 +116,9 @@ pub(super) fn erase(tx: &mut Tx<'_>, tenant: &TenantId, whose: &Erased) -> rusql
     let connection = tx.connection;
     // Also the names of those whose memory it was.
     for owner in gone {
-        connection.prepare_cached("DELETE FROM memory_scopes WHERE tenant = ?1 AND owner = ?2")?.execute([tenant, owner])?;
+        connection
+            .prepare_cached("DELETE FROM memory_scopes WHERE tenant = ?1 AND owner = ?2")?
+            .execute([tenant, owner])?;
         connection.prepare_cached("DELETE FROM memory_owners WHERE id = ?1")?.execute([owner])?;
     }
     if matches!(whose, Erased::Tenant) && part.is_last {
@@ -128,7 +142,8 @@ impl Part {
         for known in found {
             let kind = kind_of(rows, &known)?;
             let vectors = u64::try_from(rows.remove(&known)?).unwrap_or(u64::MAX);
-            let line = self.receipt.entry(kind.to_string()).or_insert(KindErased { kind, entries: 0, vectors: 0 });
+            let line =
+                self.receipt.entry(kind.to_string()).or_insert(KindErased { kind, entries: 0, vectors: 0 });
             line.entries += 1;
             line.vectors += vectors;
         }
@@ -144,6 +159,17 @@ fn kind_of(rows: &Rows<'_, '_>, known: &Known) -> rusqlite::Result<MemoryKind> {
     rows.connection()
         .prepare_cached("SELECT kind FROM memory_scopes WHERE id = ?1")?
         .query_row([known.scope], |row| super::entry::kind(row, 0))
+}
+
+/// Has the index of words drop some of what was only marked as removed; says whether there is more of it.
+pub(super) fn forget_words(tx: &mut Tx<'_>, is_first: bool) -> rusqlite::Result<bool> {
+    let changes = || tx.connection.query_row("SELECT total_changes()", [], |row| row.get::<_, i64>(0));
+    let before = changes()?;
+    // With a number below zero all of the index is to become one part, in which nothing is only marked; with one above, that goes on.
+    let pages = if is_first { -PAGES } else { PAGES };
+    tx.connection.execute("INSERT INTO memory_words(memory_words, rank) VALUES ('merge', ?1)", [pages])?;
+    // Below two, nothing but this command itself was written.
+    Ok(changes()? - before >= 2)
 }
 
 /// Drops some of the vectors that are to go; returns how many, none when none is left.
@@ -194,7 +220,8 @@ pub(super) fn drop_vectors(
 
 /// Drops vectors that were found damaged; returns how many.
 pub(super) fn drop_damaged(tx: &mut Tx<'_>, keys: &[i64]) -> rusqlite::Result<usize> {
-    let mut delete = tx.connection.prepare_cached("DELETE FROM memory_vectors WHERE key = ?1 RETURNING scope, entry")?;
+    let mut delete =
+        tx.connection.prepare_cached("DELETE FROM memory_vectors WHERE key = ?1 RETURNING scope, entry")?;
     let mut dropped = 0;
     for key in keys {
         let gone = delete.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::changes::Change;
 use super::draft::{Draft, Vector};
-use super::{scope, words};
+use super::{checksum, scope, words};
 use crate::writer::Tx;
 
 /// What a scope counts.
@@ -28,6 +28,7 @@ pub(super) struct Known {
     pub(super) created_at: i64,
     pub(super) expires_at: Option<i64>,
     pub(super) revision: i64,
+    bundle: String,
     labels: Option<String>,
     text: Option<String>,
     bytes: i64,
@@ -37,7 +38,8 @@ pub(super) struct Known {
 /// What is read of a [`Known`].
 macro_rules! known {
     () => {
-        "e.key, e.scope, e.owner, e.id, e.created_at, e.expires_at, e.revision, e.labels, e.text, e.bytes, e.words"
+        "e.key, e.scope, e.owner, e.id, e.created_at, e.expires_at, e.revision, e.bundle, e.labels, e.text, e.bytes, \
+         e.words"
     };
 }
 pub(super) use known;
@@ -52,10 +54,11 @@ impl Known {
             created_at: row.get(4)?,
             expires_at: row.get(5)?,
             revision: row.get(6)?,
-            labels: row.get(7)?,
-            text: row.get(8)?,
-            bytes: row.get(9)?,
-            words: row.get(10)?,
+            bundle: row.get(7)?,
+            labels: row.get(8)?,
+            text: row.get(9)?,
+            bytes: row.get(10)?,
+            words: row.get(11)?,
         })
     }
 
@@ -74,10 +77,8 @@ pub(super) struct Rows<'a, 'b> {
 
 impl<'a, 'b> Rows<'a, 'b> {
     pub(super) fn new(tx: &'a mut Tx<'b>) -> rusqlite::Result<Self> {
-        let revision = tx
-            .connection
-            .prepare_cached("SELECT revision FROM memory")?
-            .query_row([], |row| row.get(0))?;
+        let revision =
+            tx.connection.prepare_cached("SELECT revision FROM memory")?.query_row([], |row| row.get(0))?;
         Ok(Self { tx, revision, before: revision, tallies: BTreeMap::new() })
     }
 
@@ -167,7 +168,7 @@ impl<'a, 'b> Rows<'a, 'b> {
             self.execute("INSERT INTO memory_words(rowid, words) VALUES (?1, ?2)", params![key, terms])?;
         }
         if let Some(vector) = &draft.vector {
-            self.put_vector(scope, key, vector)?;
+            self.insert_vector(scope, key, checksum::part(&draft.group), vector)?;
         }
         let texts = i64::from(draft.text.is_some());
         let tally = Tally { entries: 1, bytes: draft.bytes, texts, words: count };
@@ -215,7 +216,7 @@ impl<'a, 'b> Rows<'a, 'b> {
             self.execute("INSERT INTO memory_words(rowid, words) VALUES (?1, ?2)", params![key, terms])?;
         }
         if let Some(vector) = &draft.vector {
-            self.put_vector(scope, key, vector)?;
+            self.insert_vector(scope, key, checksum::part(&draft.group), vector)?;
         }
         let texts = i64::from(draft.text.is_some());
         let tally = Tally { entries: 1, bytes: draft.bytes, texts, words: count };
@@ -234,14 +235,18 @@ impl<'a, 'b> Rows<'a, 'b> {
     }
 
     /// Puts a vector in the place of one of its generation.
-    pub(super) fn put_vector(&mut self, scope: i64, entry: i64, vector: &Vector) -> rusqlite::Result<()> {
+    pub(super) fn put_vector(&mut self, known: &Known, vector: &Vector) -> rusqlite::Result<()> {
+        self.insert_vector(known.scope, known.key, checksum::part(&known.bundle), vector)
+    }
+
+    fn insert_vector(&mut self, scope: i64, entry: i64, part: i64, vector: &Vector) -> rusqlite::Result<()> {
         let generation = scope::generation(self.tx.connection, &vector.generation)?;
         self.execute(
-            "REPLACE INTO memory_vectors(generation, scope, entry, checksum, vector) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![generation, scope, entry, vector.checksum, vector.bytes],
+            "REPLACE INTO memory_vectors(generation, scope, entry, part, checksum, vector) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![generation, scope, entry, part, vector.checksum, vector.bytes],
         )?;
         let vector = vector.numbers.clone();
-        self.tx.state.memory.note(Change::Put { scope, generation, entry, vector });
+        self.tx.state.memory.note(Change::Put { scope, generation, entry, part, vector });
         Ok(())
     }
 

@@ -27,9 +27,15 @@ pub(super) fn seen(
     select.query_map(params, |row| row.get(0))?.collect()
 }
 
-pub(super) fn known_owner(connection: &Connection, tenant: i64, owner: &Owner) -> rusqlite::Result<Option<i64>> {
+pub(super) fn known_owner(
+    connection: &Connection,
+    tenant: i64,
+    owner: &Owner,
+) -> rusqlite::Result<Option<i64>> {
     connection
-        .prepare_cached("SELECT id FROM memory_owners WHERE tenant = ?1 AND service_tenant = ?2 AND user = ?3")?
+        .prepare_cached(
+            "SELECT id FROM memory_owners WHERE tenant = ?1 AND service_tenant = ?2 AND user = ?3",
+        )?
         .query_row(params![tenant, owner.service_tenant(), owner.user()], |row| row.get(0))
         .optional()
 }
@@ -57,7 +63,12 @@ pub(super) fn known_scope(
 }
 
 /// Returns the number of a scope, or gives it one.
-pub(super) fn scope(connection: &Connection, tenant: i64, owner: i64, kind: &MemoryKind) -> rusqlite::Result<i64> {
+pub(super) fn scope(
+    connection: &Connection,
+    tenant: i64,
+    owner: i64,
+    kind: &MemoryKind,
+) -> rusqlite::Result<i64> {
     if let Some(id) = known_scope(connection, tenant, owner, kind)? {
         return Ok(id);
     }

@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use soorma_vectors::VectorSet;
-
 use super::changes::Change;
+use super::resident::Resident;
 
 /// So many changes wait for who asks next; with more, reading the set anew is as good.
 const MOST_WAITING: usize = 4_096;
@@ -43,7 +42,7 @@ pub(super) struct Shelved {
     used: AtomicU64,
     bytes: AtomicUsize,
     /// Nothing when it could not be read.
-    set: RwLock<Option<VectorSet>>,
+    set: RwLock<Option<Resident>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,7 +56,7 @@ impl Shelved {
     }
 
     /// Returns the set as it was committed by now; nothing where it could not be read.
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, Option<VectorSet>> {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Option<Resident>> {
         if !lock(&self.waiting).is_empty() {
             let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
             // With the set in hand, so that changes are taken in in the order in which they were laid down.
@@ -73,22 +72,25 @@ impl Shelved {
     }
 }
 
-fn take_in(set: &mut VectorSet, change: Change) {
+fn take_in(set: &mut Resident, change: Change) {
     match change {
-        Change::Put { entry, vector, .. } => {
+        Change::Put { entry, part, vector, .. } => {
             // It was checked before it was written.
-            let _refused = set.insert(entry, &vector);
+            let _taken = set.insert(entry, part, &vector);
         }
-        Change::Remove { entry, .. } => {
-            set.remove(entry);
-        }
+        Change::Remove { entry, .. } => set.remove(entry),
         Change::All => {}
     }
 }
 
 impl Sets {
     pub(crate) fn new(most_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { most_bytes, uses: AtomicU64::new(0), shelf: Mutex::default(), checked: Mutex::default() })
+        Arc::new(Self {
+            most_bytes,
+            uses: AtomicU64::new(0),
+            shelf: Mutex::default(),
+            checked: Mutex::default(),
+        })
     }
 
     /// Returns how much may be in memory.
@@ -104,7 +106,11 @@ impl Sets {
     }
 
     /// Reads the set of a place, unless another does it just now. What `load` reads must have been committed after it was called.
-    pub(super) fn load<E>(&self, place: Place, load: impl FnOnce() -> Result<VectorSet, E>) -> Result<Arc<Shelved>, E> {
+    pub(super) fn load<E>(
+        &self,
+        place: Place,
+        load: impl FnOnce() -> Result<Resident, E>,
+    ) -> Result<Arc<Shelved>, E> {
         let made = Arc::new(Shelved::new());
         let mut set = made.set.write().unwrap_or_else(PoisonError::into_inner);
         {
@@ -136,7 +142,8 @@ impl Sets {
         let mut bytes: usize = shelf.values().map(|set| set.bytes.load(Ordering::Relaxed)).sum();
         while bytes > self.most_bytes {
             let others = shelf.iter().filter(|(place, _)| **place != but);
-            let oldest = others.min_by_key(|(_, set)| set.used.load(Ordering::Relaxed)).map(|(place, _)| *place);
+            let oldest =
+                others.min_by_key(|(_, set)| set.used.load(Ordering::Relaxed)).map(|(place, _)| *place);
             let Some(gone) = oldest.and_then(|oldest| shelf.remove(&oldest)) else { break };
             bytes = bytes.saturating_sub(gone.bytes.load(Ordering::Relaxed));
         }
@@ -205,20 +212,20 @@ mod tests {
     }
 
     fn put(scope: i64, entry: i64) -> Change {
-        Change::Put { scope, generation: 1, entry, vector: axis(0).into() }
+        Change::Put { scope, generation: 1, entry, part: 0, vector: axis(0).into() }
     }
 
     fn loaded(sets: &Sets, place: Place, entries: std::ops::Range<i64>) -> Arc<Shelved> {
         let load = || {
-            let mut set = VectorSet::new(4);
-            entries.for_each(|entry| set.insert(entry, &axis(1)).unwrap());
+            let mut set = Resident::new(4);
+            entries.for_each(|entry| assert!(set.insert(entry, 0, &axis(1))));
             Ok::<_, ()>(set)
         };
         sets.load(place, load).unwrap()
     }
 
     fn len(set: &Shelved) -> Option<usize> {
-        set.read().as_ref().map(VectorSet::len)
+        set.read().as_ref().map(Resident::len)
     }
 
     #[test]
@@ -226,14 +233,14 @@ mod tests {
         let sets = Sets::new(usize::MAX);
         let load = || {
             sets.apply(vec![put(1, 7), put(2, 8), Change::Remove { scope: 1, entry: 0 }]);
-            let mut set = VectorSet::new(4);
-            set.insert(0, &axis(1)).unwrap();
+            let mut set = Resident::new(4);
+            assert!(set.insert(0, 0, &axis(1)));
             Ok::<_, ()>(set)
         };
         let set = sets.load(HERE, load).unwrap();
         let read = set.read();
         let read = read.as_ref().unwrap();
-        assert!(read.contains(7) && !read.contains(8) && !read.contains(0));
+        assert!(read.has(7) && !read.has(8) && !read.has(0));
     }
 
     #[test]

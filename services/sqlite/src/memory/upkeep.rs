@@ -61,8 +61,10 @@ pub(super) fn unembedded(
     let (mut found, mut text) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let tenant = row.get_ref(0)?.as_str()?;
-        let tenant = TenantId::new(tenant).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        let one = Unembedded { tenant, id: entry::id(row, 1)?, revision: unsigned(row.get(2)?), text: row.get(3)? };
+        let tenant =
+            TenantId::new(tenant).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let one =
+            Unembedded { tenant, id: entry::id(row, 1)?, revision: unsigned(row.get(2)?), text: row.get(3)? };
         text += one.text.len();
         found.push(one);
         if text >= TEXT {

@@ -46,10 +46,11 @@ pub(super) fn put_vectors(tx: &mut Tx<'_>, vectors: &[Late]) -> rusqlite::Result
     let mut added = 0;
     for Late { tenant, id, revision, vector } in vectors {
         let Some(tenant) = known_tenant(&mut rows, tenant)? else { continue };
-        let Some(known) = by_id(&rows, tenant, *id)?.filter(|known| unsigned(known.revision) == *revision) else {
+        let Some(known) = by_id(&rows, tenant, *id)?.filter(|known| unsigned(known.revision) == *revision)
+        else {
             continue;
         };
-        rows.put_vector(known.scope, known.key, vector)?;
+        rows.put_vector(&known, vector)?;
         added += 1;
     }
     Ok(added)
@@ -152,7 +153,9 @@ fn remove(
     revision: Option<i64>,
 ) -> Outcome {
     let Some(tenant) = known_tenant(rows, &scope.tenant)? else { return Ok(Err(MemoryRefused::NotFound)) };
-    let Some(owner) = known_owner(rows, tenant, &scope.owner)? else { return Ok(Err(MemoryRefused::NotFound)) };
+    let Some(owner) = known_owner(rows, tenant, &scope.owner)? else {
+        return Ok(Err(MemoryRefused::NotFound));
+    };
     let found = match place {
         MemoryPlace::Id(id) => by_id(rows, tenant, *id)?,
         MemoryPlace::Key { kind, group, key, public } => {

@@ -54,6 +54,8 @@ CREATE INDEX memory_entries_created ON memory_entries(scope, created_at, id);
 CREATE INDEX memory_entries_bundle ON memory_entries(scope, bundle, created_at, id);
 CREATE INDEX memory_entries_expires ON memory_entries(expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX memory_entries_expired ON memory_entries(scope, expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX memory_entries_from ON memory_entries(scope, valid_from) WHERE valid_from IS NOT NULL;
+CREATE INDEX memory_entries_until ON memory_entries(scope, valid_until) WHERE valid_until IS NOT NULL;
 CREATE INDEX memory_entries_public ON memory_entries(owner) WHERE public;
 CREATE TABLE memory_labels(
     scope INTEGER NOT NULL,
@@ -63,11 +65,13 @@ CREATE TABLE memory_labels(
 ) WITHOUT ROWID;
 
 CREATE TABLE memory_generations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE);
+-- The part stands for the bundle of the entry, so that who reads the vectors of a scope need not look up the entries.
 CREATE TABLE memory_vectors(
     key INTEGER PRIMARY KEY AUTOINCREMENT,
     generation INTEGER NOT NULL,
     scope INTEGER NOT NULL,
     entry INTEGER NOT NULL,
+    part INTEGER NOT NULL,
     checksum INTEGER NOT NULL,
     vector BLOB NOT NULL
 );
@@ -75,8 +79,7 @@ CREATE UNIQUE INDEX memory_vectors_of_entry ON memory_vectors(entry, generation)
 CREATE INDEX memory_vectors_of_scope ON memory_vectors(generation, scope);
 
 -- The words of the texts, each with the number of its scope before it: so the list of a word holds one scope alone, whatever others
--- have. The words are cut by us; what is removed is removed from the index at once, not only marked.
+-- have. The words are cut by us.
 CREATE VIRTUAL TABLE memory_words USING fts5(words, content = '', columnsize = 0, tokenize = "ascii tokenchars '_'");
-INSERT INTO memory_words(memory_words, rank) VALUES ('secure-delete', 1);
 CREATE VIRTUAL TABLE memory_word_counts USING fts5vocab(memory_words, 'row');
 CREATE VIRTUAL TABLE memory_word_places USING fts5vocab(memory_words, 'instance');

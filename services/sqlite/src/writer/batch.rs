@@ -202,6 +202,7 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 /// What is to be tried again of a part that was undone, the last of it first; the rest is refused.
 fn what_is_left(mut part: Works, Stopped { error, at }: Stopped) -> Vec<Works> {
     let is_full = matches!(error, EventLogError::Full(_));
+    let is_damaged = matches!(error, EventLogError::Corrupt(_));
     tracing::debug!(%error, count = part.len(), "batch failed, trying what is left of it");
     match at {
         _ if is_full && part.iter().any(grows_by) && !part.iter().all(grows_by) => by_growth(part),
@@ -213,8 +214,9 @@ fn what_is_left(mut part: Works, Stopped { error, at }: Stopped) -> Vec<Works> {
             refuse(failed, &error);
             vec![behind, part]
         }
-        // A commit for which there is no room may succeed with less in it; a disk that fails, fails for all.
-        Stage::Commit if !is_full => {
+        // A commit for which there is no room may succeed with less in it, and one that meets damage without those that touch it: the
+        // index of words is written with the commit. A disk that fails, fails for all.
+        Stage::Commit if !is_full && !is_damaged => {
             refuse(part, &error);
             Vec::new()
         }

@@ -1,0 +1,132 @@
+//! What is damaged in the file is not trusted: vectors are left out and told of, the index of words is made anew.
+
+use rusqlite::Connection;
+use soorma_ports::MemoryStore as _;
+use soorma_sqlite::SqliteLogConfig;
+
+use super::steps::{all, done, draft, embedded, generation, near, nth, put, remove, saying};
+use crate::it::world::World;
+
+async fn filled() -> World {
+    let world = World::new(SqliteLogConfig::default());
+    let store = world.log.memory();
+    for number in 1..=9 {
+        let text = if number % 2 == 0 { "even thing" } else { "odd thing" };
+        let vector = Some(embedded(10.0 * f32::from(u8::try_from(number).unwrap())));
+        done(&store, put("ada", soorma_ports::MemoryDraft { vector, ..draft(number, text) })).await;
+        done(&store, put("bob", draft(100 + number, text))).await;
+    }
+    world
+}
+
+fn damage(world: &World, sql: &str) {
+    let connection = Connection::open(world.path()).unwrap();
+    assert!(connection.execute(sql, []).unwrap() > 0, "{sql}");
+}
+
+/// What a disk may leave of a vector, and what a program that is not ours may write.
+const VECTORS: [&str; 6] = [
+    "vector = x'00'",
+    "vector = substr(vector, 1, 28)",
+    "vector = vector || x'00000000'",
+    "vector = zeroblob(32)",
+    "vector = substr(vector, 1, 31) || x'40'",
+    "checksum = checksum + 1",
+];
+
+#[tokio::test]
+async fn a_damaged_vector_is_left_out_and_told_of_until_it_is_made_again() {
+    for damaged in VECTORS {
+        for reopened in [false, true] {
+            let mut world = filled().await;
+            let of_fifth = "(SELECT key FROM memory_entries WHERE name = 'k5')";
+            damage(&world, &format!("UPDATE memory_vectors SET {damaged} WHERE entry = {of_fifth}"));
+            if reopened {
+                world = world.reopen().await;
+            }
+            let store = world.log.memory();
+            assert_eq!(near(&store, "ada", 51.0, 3).await, [nth(6), nth(4), nth(7)], "{damaged}");
+            let missing = store.unembedded(&generation(), None, 100).await.unwrap();
+            let missing: Vec<_> = missing.iter().map(|one| one.id).filter(|id| *id < nth(100)).collect();
+            assert_eq!(missing, [nth(5)], "{damaged}");
+            assert_eq!(all(&store, "ada").await.len(), 9, "{damaged}");
+            done(
+                &store,
+                put(
+                    "ada",
+                    soorma_ports::MemoryDraft { vector: Some(embedded(50.0)), ..draft(5, "odd thing") },
+                ),
+            )
+            .await;
+            assert_eq!(near(&store, "ada", 50.0, 1).await, [nth(5)], "{damaged}");
+        }
+    }
+}
+
+/// Also what is in memory is not trusted when another program has been at the file.
+#[tokio::test]
+async fn damage_that_comes_while_the_vectors_are_in_memory_is_noticed_by_who_asks_for_what_is_missing() {
+    for damaged in VECTORS {
+        let world = filled().await;
+        let store = world.log.memory();
+        assert_eq!(near(&store, "ada", 50.0, 1).await, [nth(5)]);
+        assert_eq!(store.unembedded(&generation(), None, 100).await.unwrap().len(), 9);
+        damage(&world, &format!("UPDATE memory_vectors SET {damaged}"));
+        assert_eq!(store.unembedded(&generation(), None, 100).await.unwrap().len(), 18, "{damaged}");
+        assert!(near(&store, "ada", 50.0, 1).await.is_empty(), "{damaged}");
+    }
+}
+
+/// What may be left of the index of words: nothing, some of it, what cannot be read, that of other entries.
+const WORDS: [&str; 6] = [
+    "DELETE FROM memory_words_data WHERE id > 10",
+    "DELETE FROM memory_words_data",
+    "UPDATE memory_words_data SET block = x'00'",
+    "UPDATE memory_words_data SET block = x'ffffffffffff' WHERE id > 10",
+    "DELETE FROM memory_words_idx",
+    "INSERT INTO memory_words(rowid, words) VALUES (1, '1_odd')",
+];
+
+#[tokio::test]
+async fn a_damaged_index_of_words_is_made_anew_from_the_texts() {
+    for damaged in WORDS {
+        let world = filled().await;
+        damage(&world, damaged);
+        let world = world.reopen().await;
+        let store = world.log.memory();
+        let odd: Vec<_> = (1..=9).step_by(2).map(nth).collect();
+        assert_eq!(saying(&store, "ada", "odd").await, odd, "{damaged}");
+        assert_eq!(saying(&store, "ada", "thing").await.len(), 9, "{damaged}");
+        assert_eq!(saying(&store, "bob", "even").await.len(), 4, "{damaged}");
+        done(&store, put("ada", draft(1, "even now"))).await;
+        assert_eq!(saying(&store, "ada", "odd").await, odd[1..], "{damaged}");
+        assert_eq!(saying(&store, "ada", "now").await, [nth(1)], "{damaged}");
+    }
+}
+
+/// A write that meets the damage first has it mended, too.
+#[tokio::test]
+async fn a_damaged_index_of_words_is_in_nobodys_way() {
+    for damaged in WORDS {
+        let world = filled().await;
+        damage(&world, damaged);
+        let world = world.reopen().await;
+        let store = world.log.memory();
+        done(&store, put("ada", draft(10, "odd newcomer"))).await;
+        done(&store, put("ada", draft(3, "changed"))).await;
+        done(&store, remove("ada", 1)).await;
+        assert_eq!(saying(&store, "ada", "odd").await, [5, 7, 9, 10].map(nth), "{damaged}");
+        assert_eq!(saying(&store, "ada", "changed newcomer").await, [3, 10].map(nth), "{damaged}");
+    }
+}
+
+/// What was cut by the tables of another version cannot be taken out again word by word.
+#[tokio::test]
+async fn an_index_that_was_made_by_other_tables_of_letters_is_made_anew() {
+    let world = filled().await;
+    world.log.close().await;
+    damage(&world, "UPDATE memory SET letters = '1.0.0'");
+    damage(&world, "INSERT INTO memory_words(memory_words) VALUES ('delete-all')");
+    let world = world.reopen().await;
+    assert_eq!(saying(&world.log.memory(), "ada", "even").await, [2, 4, 6, 8].map(nth));
+}
