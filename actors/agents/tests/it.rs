@@ -9,5 +9,6 @@ mod it {
     mod faults;
     mod instances;
     mod members;
+    mod memory;
     mod registered;
 }

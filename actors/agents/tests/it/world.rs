@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use soorma_agents::{Agent, Agents, Runtime};
 use soorma_bus::{Config, EventBus};
 use soorma_core::{Data, Event, Position, TenantId, Topic, TreeNode};
-use soorma_ports::{Bus, Clock, DeadLetter, DeadLetterFilter, EventLog, Reach};
+use soorma_memory::AgentMemory;
+use soorma_ports::{Bus, Clock, DeadLetter, DeadLetterFilter, EventLog, MemoryStore, Reach};
 use soorma_supervise::{Intensity, Root, Strategy, SupervisorSpec};
-use soorma_testkit::{FaultyLog, MemoryLog, TestClock, event};
+use soorma_testkit::{FaultyLog, MemoryLog, SeededEntropy, TestClock, event};
 
 pub(crate) struct World {
     pub(crate) log: Arc<FaultyLog>,
@@ -21,19 +22,33 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::on(None).await
+    }
+
+    /// With a memory on this store.
+    pub(crate) async fn remembering(store: Arc<dyn MemoryStore>) -> Self {
+        Self::on(Some(store)).await
+    }
+
+    async fn on(store: Option<Arc<dyn MemoryStore>>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+        let memory = store.map(|store| {
+            let entropy = Arc::new(SeededEntropy::new(1));
+            AgentMemory::new(store, Arc::clone(&clock), entropy, soorma_memory::Config::default())
+        });
         let log = FaultyLog::new(MemoryLog::new(Arc::clone(&clock)));
         let bus = EventBus::new(log.clone(), Config::default());
         let (branch, agents) = Agents::new(Runtime {
             bus: bus.clone(),
             clock,
             directory: None,
-            memory: None,
+            memory: memory.as_ref().map(|(_, memory)| Arc::clone(memory) as _),
             node: String::new(),
             heartbeat_every: Duration::from_secs(60),
         });
         let spec = SupervisorSpec::new("root", Strategy::OneForOne)
             .intensity(Intensity::new(0, Duration::from_secs(1)));
+        let spec = memory.into_iter().fold(spec, |spec, (memory, _)| spec.child(memory));
         let root = Root::start(spec.child(branch)).await.unwrap();
         Self { log, bus, agents, root }
     }
