@@ -50,7 +50,7 @@ async fn on_no_route_can_a_tenant_tell_what_another_has(world: World) {
         nobodys.ticket = ticket.replace(&theirs.group, &nobodys.group);
         theirs.ticket = ticket;
         let before = one.all_it_reads(&theirs).await;
-        assert!(before.iter().filter(|answer| answer.contains(MARK)).count() >= 8, "{before:#?}");
+        assert!(before.iter().filter(|answer| answer.contains(MARK)).count() >= 40, "{before:#?}");
 
         let of_memory = memory::asks(&theirs);
         let mut asks = [asks(&theirs), of_memory.clone()].concat();
@@ -177,7 +177,7 @@ struct Ask {
 
 /// A request for each route, and more where a route takes names in several places.
 fn asks(names: &Names) -> Vec<Ask> {
-    let Names { agent, event, schema, group, letters, id, ticket } = names;
+    let Names { agent, event, schema, group, letters, id, ticket, .. } = names;
     let get = |route, path: String| Ask { method: "GET", route, path, body: None };
     let send = |method, route, path: String, body: Value| Ask { method, route, path, body: Some(body) };
     let bare = |method, route, path: String| Ask { method, route, path, body: None };
