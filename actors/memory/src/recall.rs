@@ -69,7 +69,7 @@ pub(crate) async fn search<T>(
         let there = piece.iter().zip(entries).filter_map(|(one, entry)| Some((one, entry?)));
         for (one, entry) in there.take(room) {
             let score = match by_cosine {
-                true => one.explanation.meaning.and_then(|place| place.score),
+                true => one.explanation.meaning.and_then(|place| place.score).map(cosine),
                 false => Some(one.explanation.fused),
             };
             let mark = Mark { score, explanation: recall.explain.then_some(one.explanation) };
@@ -98,6 +98,11 @@ async fn vector(
             None
         }
     }
+}
+
+/// Returns a product of two vectors of length 1 as the cosine that it is: rounding may lead beyond 1.
+fn cosine(product: f32) -> f32 {
+    product.clamp(-1.0, 1.0)
 }
 
 /// Where the meaning is not known, words stand in for it.

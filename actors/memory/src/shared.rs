@@ -179,8 +179,9 @@ impl Shared {
         let MemoryDone::Put { id, revision, made, created_at, owner } = done else {
             return Err(MemoryRefused::NotFound);
         };
-        if made {
-            place.added(weight(&draft));
+        match made {
+            true => place.added(weight(&draft)),
+            false => place.replaced(weight(&draft)),
         }
         let entry = MemoryEntry {
             id,

@@ -21,13 +21,13 @@ pub(super) struct Ranked {
 pub(super) fn fuse(ranks: &Ranks, weights: Weights) -> Vec<Ranked> {
     let mut all: Vec<Ranked> = Vec::new();
     let mut places: HashMap<Uuid, usize> = HashMap::new();
-    let times = ranks.time.iter().map(|id| (*id, None));
-    let meaning = ranks.meaning.iter().map(|(id, score)| (*id, Some(*score)));
-    let words = ranks.words.iter().map(|(id, score)| (*id, Some(*score)));
-    let lists: [(f32, Box<dyn Iterator<Item = (Uuid, Option<f32>)> + '_>, Slot); 3] = [
-        (weights.meaning, Box::new(meaning), |explanation| &mut explanation.meaning),
-        (weights.words, Box::new(words), |explanation| &mut explanation.words),
-        (weights.recency, Box::new(times), |explanation| &mut explanation.recency),
+    let scored = |list: &[(Uuid, f32)]| list.iter().map(|(id, score)| (*id, Some(*score))).collect();
+    let lists: [(f32, Scored, Slot); 3] = [
+        (weights.meaning, scored(&ranks.meaning), |explanation| &mut explanation.meaning),
+        (weights.words, scored(&ranks.words), |explanation| &mut explanation.words),
+        (weights.recency, ranks.time.iter().map(|id| (*id, None)).collect(), |explanation| {
+            &mut explanation.recency
+        }),
     ];
     let most = (weights.meaning + weights.words + weights.recency) / (K + 1.0);
     for (weight, list, slot) in lists {
@@ -51,6 +51,9 @@ pub(super) fn fuse(ranks: &Ranks, weights: Weights) -> Vec<Ranked> {
     all.sort_by(|a, b| b.explanation.fused.total_cmp(&a.explanation.fused));
     all
 }
+
+/// A list, with scores where it has some.
+type Scored = Vec<(Uuid, Option<f32>)>;
 
 /// Where the place in a list is noted.
 type Slot = fn(&mut Explanation) -> &mut Option<Place>;

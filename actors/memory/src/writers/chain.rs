@@ -218,8 +218,8 @@ impl Chain {
         for (job, said) in self.jobs.into_iter().zip(answers) {
             let answer = match said {
                 Said::Value { value, expires_at, is_last } => {
-                    if is_last && is_new {
-                        job.place.added(value.as_str().len());
+                    if is_last {
+                        job.put(&value, is_new);
                     }
                     let revision = revision.filter(|_| is_last);
                     Ok(Answer::Value(job.value(value, id, revision, expires_at, now)))
@@ -315,9 +315,7 @@ impl Job {
     fn own(&self, outcome: Outcome, now: Timestamp) -> Result<Answer, Error> {
         match (outcome, &self.act) {
             (Ok(MemoryDone::Put { id, revision, made, .. }), Act::Set { value, ttl, .. }) => {
-                if made {
-                    self.place.added(value.as_str().len());
-                }
+                self.put(value, made);
                 let expires_at = ttl.map(|ttl| now.plus(ttl));
                 Ok(Answer::Value(self.value(value.clone(), id, Some(revision), expires_at, now)))
             }
@@ -328,6 +326,14 @@ impl Job {
             (Ok(MemoryDone::Put { .. }), _) => Err(unknown()),
             (Err(MemoryRefused::NotFound), Act::Remove) => Ok(Answer::Removed(0)),
             (Err(_), _) => Err(conflict("the value has changed in the meantime; read it and try again")),
+        }
+    }
+
+    /// Notes how much more there is.
+    fn put(&self, value: &AnyJson, made: bool) {
+        match made {
+            true => self.place.added(value.as_str().len()),
+            false => self.place.replaced(value.as_str().len()),
         }
     }
 

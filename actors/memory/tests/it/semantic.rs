@@ -71,6 +71,7 @@ async fn what_says_nothing_is_kept_and_found_behind_what_does() {
     embedder.say("far", &[-1.0]);
     node.know(knowledge("far")).await;
     let blank = node.know(knowledge("")).await;
+    tokio::time::advance(Duration::from_millis(1)).await;
     let spaces = node.know(knowledge(" \n")).await;
     assert_eq!((blank.content.as_str(), spaces.content.as_str()), ("", " \n"));
     let found = node.search("q", 5).await;

@@ -188,7 +188,7 @@ async fn keys_are_listed_in_their_order_by_their_beginning_page_by_page() {
     assert_eq!(keys(&node, "a:", Some("a:2"), 10).await, Vec::<String>::new());
     assert_eq!(keys(&node, "a", Some(""), 1).await, ["a"]);
     assert_eq!(keys(&node, "", Some("b"), 1).await, ["ü"]);
-    assert_eq!(keys(&node, &"🦀".repeat(254), None, 10).await, [long.clone()]);
+    assert_eq!(keys(&node, &"🦀".repeat(254), None, 10).await, std::slice::from_ref(&long));
     assert_eq!(keys(&node, "", Some(&long), 10).await, Vec::<String>::new());
     let first = &node.memory.keys(&ada(), "p", "", None, 1).await.expect("keys")[0];
     assert_eq!(first.bytes, 3);
