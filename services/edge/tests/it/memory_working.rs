@@ -208,3 +208,26 @@ async fn published_clients_work_without_saying_who_they_are_where_nobody_is_aske
         server.send("POST", "/v1/memory/plans", &headers, r#"{"planId": "p", "goalEvent": "g"}"#).await;
     assert_eq!(plan.json()["userId"], "su_default-user");
 }
+
+#[tokio::test]
+async fn a_watch_that_nobody_reads_is_ended_and_its_place_is_free() {
+    let config =
+        Config { stall_after: Duration::from_millis(500), max_streams_per_principal: 1, ..Config::default() };
+    let server = Server::with(config).await;
+    // More than the buffers of a connection hold.
+    let long = "x".repeat(1_024 * 1_024 - 2);
+    for n in 0..24 {
+        server.remembers(200, "PUT", &format!("/working/p/{n}"), json!({"value": long})).await;
+    }
+    let mut stream = watch(&server, "p").await;
+    server.until(async || server.get("/health").await.json()["active_streams"] == 0).await;
+    let mut events = Vec::new();
+    while let Some(frame) = stream.try_next().await {
+        events.push(frame.event);
+    }
+    assert_eq!(events.last().map(String::as_str), Some("slow_consumer"));
+    let snapshots = events.iter().filter(|event| *event == "snapshot").count();
+    assert!(snapshots < 24, "{snapshots} frames fit into the buffers");
+    let mut again = watch(&server, "p").await;
+    assert_eq!(again.next().await.event, "connected");
+}
