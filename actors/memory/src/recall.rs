@@ -16,6 +16,8 @@ use crate::shared::Shared;
 
 /// So many more are ranked than are wanted, in case some are gone when they are read.
 const RESERVE: usize = 16;
+/// How often is ranked anew where still more are gone.
+const TRIES: u32 = 3;
 /// How deep lists are at least that are fused: what is far down in one may be far up in another.
 const DEPTH: usize = 100;
 /// How many entries are read at once.
@@ -53,30 +55,44 @@ pub(crate) async fn search<T>(
         time: true,
         depth: if by_cosine { wanted } else { (recall.limit * 2).max(DEPTH) + RESERVE },
     };
-    let ranks = shared.ask(shared.store.rank(scope, shared.now(), &query)).await?;
-    let mut ranked = fuse::fuse(&ranks, weights);
-    ranked.truncate(wanted);
-
-    let mut items = Vec::with_capacity(recall.limit.min(ranked.len()));
-    for piece in ranked.chunks(PIECE) {
-        let room = recall.limit - items.len();
-        if room == 0 {
+    let mut found = Vec::new();
+    for _ in 0..TRIES {
+        let ranks = shared.ask(shared.store.rank(scope, shared.now(), &query)).await?;
+        let mut ranked = fuse::fuse(&ranks, weights);
+        ranked.truncate(wanted);
+        found = there(shared, scope, &ranked, recall.limit).await?;
+        // More is gone than there was in reserve: what stands behind it is there.
+        if found.len() >= recall.limit.min(ranked.len()) {
             break;
         }
-        // The reserve is read where it is needed.
+    }
+    let items = found.into_iter().map(|(one, entry)| {
+        let score = match by_cosine {
+            true => one.meaning.and_then(|place| place.score).map(cosine),
+            false => Some(one.fused),
+        };
+        read(entry, Mark { score, explanation: recall.explain.then_some(one) })
+    });
+    Ok(Found { by, items: items.collect::<Result<_, _>>()? })
+}
+
+/// Reads the first of what was ranked that are there. The reserve is read where it is needed.
+async fn there(
+    shared: &Shared,
+    scope: &MemoryScope,
+    ranked: &[fuse::Ranked],
+    limit: usize,
+) -> Result<Vec<(Explanation, MemoryEntry)>, Error> {
+    let mut found = Vec::with_capacity(limit.min(ranked.len()));
+    let mut left = ranked;
+    while found.len() < limit && !left.is_empty() {
+        let (piece, rest) = left.split_at(left.len().min(PIECE).min(limit - found.len()));
         let places: Vec<_> = piece.iter().map(|one| MemoryPlace::Id(one.id)).collect();
         let entries = shared.ask(shared.store.get(scope, shared.now(), &places)).await?;
-        let there = piece.iter().zip(entries).filter_map(|(one, entry)| Some((one, entry?)));
-        for (one, entry) in there.take(room) {
-            let score = match by_cosine {
-                true => one.explanation.meaning.and_then(|place| place.score).map(cosine),
-                false => Some(one.explanation.fused),
-            };
-            let mark = Mark { score, explanation: recall.explain.then_some(one.explanation) };
-            items.push(read(entry, mark)?);
-        }
+        found.extend(piece.iter().zip(entries).filter_map(|(one, entry)| Some((one.explanation, entry?))));
+        left = rest;
     }
-    Ok(Found { by, items })
+    Ok(found)
 }
 
 /// Returns the vector of a question, if there is one in time.

@@ -60,6 +60,8 @@ fn check(new: &NewFact) -> Result<(), Error> {
 fn draft(new: NewFact, id: Uuid) -> Result<MemoryDraft, Error> {
     check(&new)?;
     let NewFact { content, external_id, public, mut metadata, tags, source, .. } = new;
+    // An id that says nothing would be the same for all who have none.
+    let external_id = external_id.filter(|id| !id.is_empty());
     let mut members = members(&metadata)?;
     let folded = [
         tags.filter(|tags| !tags.is_empty()).map(|tags| ("tags", raw(&tags))),
@@ -225,6 +227,7 @@ mod tests {
         assert!(key(new("{}")).starts_with("h:2e7d2c03a9507ae265ecf5b5356885a5"), "SHA-256");
         let named = |id: &str| NewFact { external_id: Some(id.into()), ..new("{}") };
         assert_eq!(key(named("id")), "e:id");
+        assert_eq!(key(named("")), key(new("{}")));
         assert!(key(named(&"🦀".repeat(255))).len() <= KEY_BYTES);
     }
 

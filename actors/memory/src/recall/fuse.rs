@@ -29,7 +29,7 @@ pub(super) fn fuse(ranks: &Ranks, weights: Weights) -> Vec<Ranked> {
             &mut explanation.recency
         }),
     ];
-    let most = (weights.meaning + weights.words + weights.recency) / (K + 1.0);
+    let sum = weights.meaning + weights.words + weights.recency;
     for (weight, list, slot) in lists {
         for (rank, (id, score)) in (1_u16..).zip(list) {
             let new = all.len();
@@ -39,7 +39,7 @@ pub(super) fn fuse(ranks: &Ranks, weights: Weights) -> Vec<Ranked> {
             }
             if let Some(Ranked { explanation, .. }) = all.get_mut(at) {
                 *slot(explanation) = Some(Place { rank: rank.into(), score });
-                explanation.fused += weight / (K + f32::from(rank)) / most;
+                explanation.fused += weight / sum * ((K + 1.0) / (K + f32::from(rank)));
             }
         }
     }
@@ -113,5 +113,8 @@ mod tests {
         assert_eq!(order(&fuse(&ranks, Weights { meaning: 2.0, words: 1.0, recency: 0.0 })), [1, 2]);
         assert_eq!(order(&fuse(&ranks, Weights::HYBRID)), [1, 2], "alike: by meaning");
         assert!(fuse(&Ranks::default(), Weights::HYBRID).is_empty());
+        let tiny = f32::from_bits(1);
+        let least = fuse(&ranks, Weights { meaning: tiny, words: 0.0, recency: 0.0 });
+        assert_eq!((order(&least), least[0].explanation.fused), (vec![1, 2], 1.0), "however small");
     }
 }

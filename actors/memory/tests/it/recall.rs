@@ -119,7 +119,7 @@ async fn what_is_gone_before_it_is_read_is_made_up_for() {
     let world = World::new();
     let node = world.node(1, Config::default()).await;
     let mut ids = Vec::new();
-    for n in 0..20 {
+    for n in 0..45 {
         ids.push(node.know(knowledge(&n.to_string())).await.id);
         tokio::time::advance(Duration::from_secs(1)).await;
     }
@@ -128,7 +128,7 @@ async fn what_is_gone_before_it_is_read_is_made_up_for() {
     let removing = async {
         tokio::time::sleep(Duration::from_millis(1)).await;
         for id in &ids[15..] {
-            // By who writes straight to the store, as another node does.
+            // More than there are in reserve, by who writes straight to the store, as another node does.
             assert!(
                 soorma_ports::MemoryStore::write(
                     &*world.map,

@@ -10,6 +10,7 @@ use soorma_ports::{
 };
 use soorma_supervise::{Intensity, Root, Strategy, SupervisorSpec};
 use soorma_testkit::{FaultyMemory, MapMemory, ScriptedEmbedder, SeededEntropy, TestClock, tenant};
+use tokio::time::Instant;
 
 /// What several nodes share.
 pub(crate) struct World {
@@ -131,9 +132,11 @@ impl Node {
         value.map(|value| value.value.as_str().to_owned())
     }
 
-    /// Waits until all that can be searched has a vector.
+    /// Waits until all that can be searched has a vector: sooner than all is looked through in any case.
     pub(crate) async fn until_embedded(&self) {
+        let began = Instant::now();
         loop {
+            assert!(began.elapsed() < Duration::from_secs(400), "nobody makes the vectors");
             let stats = self.memory.stats(&tenant("one"), None).await.expect("stats");
             let embedding = stats.embedding.expect("there is an embedder");
             if embedding.texts == embedding.embedded {
