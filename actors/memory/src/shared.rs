@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use soorma_core::{Error, ErrorCode, MemoryScope, TenantId, Timestamp, retry_after};
 use soorma_ports::{
-    After, Clock, Embedded, Entropy, Listed, MemoryAct, MemoryAfter, MemoryDone, MemoryDraft, MemoryEntry,
-    MemoryOrder, MemoryPlace, MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError, MemoryWrite, When,
+    After, Clock, Embedded, EmbedderError, Entropy, Listed, MemoryAct, MemoryAfter, MemoryDone, MemoryDraft,
+    MemoryEntry, MemoryOrder, MemoryPlace, MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError,
+    MemoryWrite, When,
 };
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::embedder::{Embedding, Lane};
+use crate::embedder::{Embedding, Lane, NoVector};
 use crate::outage::Outage;
 use crate::questions::Questions;
 use crate::tenants::{Place, Tenants};
@@ -203,23 +204,26 @@ impl Shared {
         Ok((entry, made))
     }
 
-    /// Has the text of a draft turned into a vector, if that is done in time. Nothing of the store is held meanwhile.
-    pub(crate) async fn embed(&self, draft: &mut MemoryDraft) {
-        let (Some(embedding), Some(text)) = (&self.embedding, &draft.text) else { return };
+    /// Has the text of a draft turned into a vector, if that is done in time; returns whether it is to get one later. Nothing of the store is held meanwhile.
+    pub(crate) async fn embed(&self, draft: &mut MemoryDraft) -> bool {
+        let (Some(embedding), Some(text)) = (&self.embedding, &draft.text) else { return false };
         match embedding.vector(Lane::Write, text, self.config.embed_within).await {
             Ok(vector) => {
                 draft.vector = Some(Embedded { generation: embedding.generation().clone(), vector });
+                false
             }
             Err(why) => {
                 tracing::debug!(%why, "a text is stored without a vector");
                 self.deferred.fetch_add(1, Ordering::Relaxed);
+                // What is refused is refused again.
+                !matches!(why, NoVector::Embedder(EmbedderError::Invalid(_)))
             }
         }
     }
 
     /// Has it that what was stored without a vector gets one. To be called when it is stored.
     pub(crate) fn embed_later(&self, lacks: bool) {
-        if lacks && self.embedding.is_some() {
+        if lacks {
             self.to_embed.notify_one();
         }
     }
@@ -275,11 +279,8 @@ impl Shared {
             let there = self.get(scope, at.clone()).await?;
             let Some(mut draft) = make(there.as_ref())? else { return Ok(None) };
             let place = self.tenants.enter_to_add(&scope.tenant, weight(&draft))?;
-            let is_new = draft.text.is_some() && there.as_ref().is_none_or(|there| there.text != draft.text);
-            if is_new {
-                self.embed(&mut draft).await;
-            }
-            let lacks = is_new && draft.vector.is_none();
+            let says_else = there.as_ref().is_none_or(|there| there.text != draft.text);
+            let lacks = says_else && self.embed(&mut draft).await;
             let when = there.as_ref().map_or(When::Absent, |there| When::Revision(there.revision));
             if let Ok(put) = self.put(&place, scope, draft, when).await? {
                 self.embed_later(lacks);

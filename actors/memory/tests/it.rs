@@ -10,6 +10,7 @@ mod it {
     mod embedding;
     mod episodic;
     mod procedural;
+    mod random;
     mod recall;
     mod semantic;
     mod tenancy;

@@ -103,8 +103,7 @@ async fn log(shared: &Shared, scope: &MemoryScope, new: NewEpisode) -> Result<Me
     let session = new.session.clone();
     let mut draft = draft(new, shared.new_id())?;
     let place = shared.tenants.enter_to_add(&scope.tenant, weight(&draft))?;
-    shared.embed(&mut draft).await;
-    let lacks = draft.text.is_some() && draft.vector.is_none();
+    let lacks = shared.embed(&mut draft).await;
     let used = match &session {
         Some(session) => session::used(shared, scope, session).await?,
         None => None,

@@ -146,8 +146,7 @@ impl Semantic for AgentMemory {
         let shared = &self.shared;
         let mut draft = draft(new, shared.new_id())?;
         let place = shared.tenants.enter_to_add(&scope.tenant, weight(&draft))?;
-        shared.embed(&mut draft).await;
-        let lacks = draft.text.is_some() && draft.vector.is_none();
+        let lacks = shared.embed(&mut draft).await;
         let (entry, made) = shared.put(&place, scope, draft, When::Any).await?.map_err(super::refused)?;
         shared.embed_later(lacks);
         Ok((fact(scope, entry, Mark::default())?, made))
