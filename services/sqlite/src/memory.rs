@@ -48,6 +48,10 @@ use crate::writer::{Kind, Tx, Writer};
 /// So often the index of words is made anew in the life of a process. Where it does not help, the disk is to be looked at.
 const MENDS: u32 = 4;
 
+/// So often the index of words is asked to drop what was erased, half a thousand pages each time. As others write there is always more to
+/// do, and they are not waited for.
+const MERGES: usize = 1_000;
+
 /// The memory's store in the file of a [`SqliteLog`](crate::SqliteLog), for one process.
 ///
 /// What is put or removed is synced to the disk before it is answered; what is put is refused when the file has its largest size. Vectors are
@@ -58,7 +62,9 @@ pub struct SqliteMemory {
     readers: Arc<Readers>,
     rankers: Arc<Readers>,
     sets: Arc<Sets>,
-    mends: AtomicU32,
+    /// How often the index of words was made anew; one at a time does it, for all who have met the damage.
+    mended: AtomicU32,
+    mending: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for SqliteMemory {
@@ -69,7 +75,14 @@ impl std::fmt::Debug for SqliteMemory {
 
 impl SqliteMemory {
     pub(crate) fn new(writer: Writer, readers: Arc<Readers>, rankers: Arc<Readers>, sets: Arc<Sets>) -> Self {
-        Self { writer, readers, rankers, sets, mends: AtomicU32::new(0) }
+        Self {
+            writer,
+            readers,
+            rankers,
+            sets,
+            mended: AtomicU32::new(0),
+            mending: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Has a piece of work done; where the index of words is damaged, once more after it was made anew.
@@ -78,20 +91,26 @@ impl SqliteMemory {
         kind: Kind,
         work: impl Fn(&mut Tx<'_>) -> rusqlite::Result<T> + Clone + Send + 'static,
     ) -> Result<T, MemoryStoreError> {
-        let again = work.clone();
+        let (again, mended) = (work.clone(), self.mended.load(Ordering::Relaxed));
         match self.writer.ask(kind, move |tx| Ok(work(tx)?)).await {
-            Err(EventLogError::Corrupt(reason)) if self.mend(&reason).await => {
+            Err(EventLogError::Corrupt(reason)) if self.mend(&reason, mended).await => {
                 self.writer.ask(kind, move |tx| Ok(again(tx)?)).await.map_err(memory_error)
             }
             done => done.map_err(memory_error),
         }
     }
 
-    /// Makes the index of words anew; says whether that was done.
-    async fn mend(&self, reason: &str) -> bool {
-        if self.mends.fetch_add(1, Ordering::Relaxed) >= MENDS {
+    /// Makes the index of words anew, unless that was done since it was `mended` so often; says whether it was done.
+    async fn mend(&self, reason: &str, mended: u32) -> bool {
+        let _alone = self.mending.lock().await;
+        let times = self.mended.load(Ordering::Relaxed);
+        if times > mended {
+            return true;
+        }
+        if times >= MENDS {
             return false;
         }
+        self.mended.store(times + 1, Ordering::Relaxed);
         match self.writer.ask(Kind::Synced, |tx| Ok(mend::anew(tx.connection)?)).await {
             Ok(count) => {
                 tracing::warn!(reason, count, "index of words was damaged and is made anew");
@@ -183,12 +202,13 @@ impl MemoryStore for SqliteMemory {
         if let Some(asked) = &query.meaning {
             checksum::check(&asked.generation, &asked.vector)?;
         }
+        let mended = self.mended.load(Ordering::Relaxed);
         let ranked = self.rank_once(scope, now, query).await?;
         if !ranked.misses_words {
             return Ok(ranked.ranks);
         }
         let reason = "it does not have the words of all texts";
-        if self.mend(reason).await {
+        if self.mend(reason, mended).await {
             let ranked = self.rank_once(scope, now, query).await?;
             if !ranked.misses_words {
                 return Ok(ranked.ranks);
@@ -292,9 +312,10 @@ impl MemoryStore for SqliteMemory {
             }
         }
         if !receipt.is_empty() {
-            let mut is_first = true;
-            while self.ask(Kind::Synced, move |tx| removal::forget_words(tx, is_first)).await? {
-                is_first = false;
+            for round in 0..MERGES {
+                if !self.ask(Kind::Synced, move |tx| removal::forget_words(tx, round == 0)).await? {
+                    break;
+                }
             }
         }
         Ok(receipt.into_values().collect())

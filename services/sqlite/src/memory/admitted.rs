@@ -3,7 +3,7 @@
 //! The usual filter takes nearly all of a scope, and so it is only looked up what it does not take. What filters by labels or by time is
 //! looked up entry by entry.
 
-use rusqlite::{Connection, Row, named_params, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use soorma_core::Timestamp;
 use soorma_ports::MemoryFilter;
 use uuid::Uuid;
@@ -17,7 +17,8 @@ pub(super) struct Admitted {
     which: Which,
     /// Those of one group alone, which `has` does not know of.
     pub(super) part: Option<i64>,
-    /// How many have a text, and how many words these have together; for a group, of all of the scope.
+    /// How many have a text, and how many words these have together; of all that is there where no more than the time or the group is
+    /// asked for.
     pub(super) texts: i64,
     pub(super) words: i64,
 }
@@ -30,19 +31,16 @@ enum Which {
     Only(Vec<i64>, Vec<(i64, Uuid)>),
 }
 
-/// What is not there at a time, or does not hold at another.
-const HIDDEN: &str = "
+/// What is not there any more, until it is removed.
+const EXPIRED: &str = "
     SELECT key, text IS NOT NULL, words FROM memory_entries INDEXED BY memory_entries_expired
-        WHERE scope = :scope AND expires_at <= :now
-    UNION SELECT key, text IS NOT NULL, words FROM memory_entries INDEXED BY memory_entries_from
-        WHERE scope = :scope AND valid_from > :valid_at
-    UNION SELECT key, text IS NOT NULL, words FROM memory_entries INDEXED BY memory_entries_until
-        WHERE scope = :scope AND valid_until <= :valid_at
-    ORDER BY 1";
+    WHERE scope = ?1 AND expires_at <= ?2";
+/// What does not hold at a time. That may be much, as facts are overtaken: no more is read than the indexes have.
+const INVALID: &str = "
+    SELECT key FROM memory_entries INDEXED BY memory_entries_from WHERE scope = ?1 AND valid_from > ?2
+    UNION ALL SELECT key FROM memory_entries INDEXED BY memory_entries_until WHERE scope = ?1 AND valid_until <= ?2";
 
-type Found = (i64, i64, i64);
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
+fn read(row: &Row<'_>) -> rusqlite::Result<(i64, i64, i64)> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
@@ -61,15 +59,19 @@ impl Admitted {
             .prepare_cached("SELECT texts, words FROM memory_scopes WHERE id = ?1")?
             .query_row([scope], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut hidden = Vec::new();
-        let mut select = connection.prepare_cached(HIDDEN)?;
-        let valid_at = valid_at.map(Timestamp::micros);
-        let params = named_params! { ":scope": scope, ":now": now.micros(), ":valid_at": valid_at };
-        for found in select.query_map(params, read)? {
-            let (key, of_texts, of_words) = found?;
+        for expired in connection.prepare_cached(EXPIRED)?.query_map([scope, now.micros()], read)? {
+            let (key, of_texts, of_words) = expired?;
             hidden.push(key);
             texts -= of_texts;
             words -= of_words;
         }
+        if let Some(time) = valid_at {
+            let mut select = connection.prepare_cached(INVALID)?;
+            for invalid in select.query_map([scope, time.micros()], |row| row.get(0))? {
+                hidden.push(invalid?);
+            }
+        }
+        hidden.sort_unstable();
         let part = group.as_deref().map(checksum::part);
         Ok(Self { scope, which: Which::AllBut(hidden), part, texts, words })
     }

@@ -123,7 +123,7 @@ fn by_words(
         if !matches::agrees(connection, *scope)? {
             return Ok(None);
         }
-        sets.checked().scopes.insert(*scope);
+        sets.has_words(*scope);
     }
     matches::best(connection, admitted, group, words, depth).map(Some)
 }

@@ -12,6 +12,8 @@ use super::resident::Resident;
 
 /// So many changes wait for who asks next; with more, reading the set anew is as good.
 const MOST_WAITING: usize = 4_096;
+/// So many scopes are known to be sound; then it is looked again.
+const MOST_CHECKED: usize = 100_000;
 /// What a set takes beside its rows.
 const OVERHEAD: usize = 1_024;
 
@@ -182,6 +184,15 @@ impl Sets {
     pub(super) fn clear(&self) {
         lock(&self.shelf).clear();
         *lock(&self.checked) = Checked::default();
+    }
+
+    /// Remembers that the index has the words of a scope.
+    pub(super) fn has_words(&self, scope: i64) {
+        let mut checked = self.checked();
+        if checked.scopes.len() >= MOST_CHECKED {
+            checked.scopes.clear();
+        }
+        checked.scopes.insert(scope);
     }
 
     pub(super) fn checked(&self) -> MutexGuard<'_, Checked> {

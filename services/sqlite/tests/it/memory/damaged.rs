@@ -1,8 +1,13 @@
 //! What is damaged in the file is not trusted: vectors are left out and told of, the index of words is made anew.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
-use soorma_ports::MemoryStore as _;
+use soorma_core::Topic;
+use soorma_ports::{EventLog as _, MemoryDraft, MemoryStore as _};
 use soorma_sqlite::SqliteLogConfig;
+use soorma_testkit::{event, tenant};
+use tokio::task::JoinSet;
 
 use super::steps::{all, done, draft, embedded, generation, near, nth, put, remove, saying};
 use crate::it::world::World;
@@ -13,7 +18,7 @@ async fn filled() -> World {
     for number in 1..=9 {
         let text = if number % 2 == 0 { "even thing" } else { "odd thing" };
         let vector = Some(embedded(10.0 * f32::from(u8::try_from(number).unwrap())));
-        done(&store, put("ada", soorma_ports::MemoryDraft { vector, ..draft(number, text) })).await;
+        done(&store, put("ada", MemoryDraft { vector, ..draft(number, text) })).await;
         done(&store, put("bob", draft(100 + number, text))).await;
     }
     world
@@ -50,14 +55,8 @@ async fn a_damaged_vector_is_left_out_and_told_of_until_it_is_made_again() {
             let missing: Vec<_> = missing.iter().map(|one| one.id).filter(|id| *id < nth(100)).collect();
             assert_eq!(missing, [nth(5)], "{damaged}");
             assert_eq!(all(&store, "ada").await.len(), 9, "{damaged}");
-            done(
-                &store,
-                put(
-                    "ada",
-                    soorma_ports::MemoryDraft { vector: Some(embedded(50.0)), ..draft(5, "odd thing") },
-                ),
-            )
-            .await;
+            done(&store, put("ada", MemoryDraft { vector: Some(embedded(50.0)), ..draft(5, "odd thing") }))
+                .await;
             assert_eq!(near(&store, "ada", 50.0, 1).await, [nth(5)], "{damaged}");
         }
     }
@@ -129,4 +128,35 @@ async fn an_index_that_was_made_by_other_tables_of_letters_is_made_anew() {
     damage(&world, "INSERT INTO memory_words(memory_words) VALUES ('delete-all')");
     let world = world.reopen().await;
     assert_eq!(saying(&world.log.memory(), "ada", "even").await, [2, 4, 6, 8].map(nth));
+}
+
+/// The index is written with the commit, and a commit is shared.
+#[tokio::test]
+async fn a_damaged_index_of_words_spoils_no_neighbour_in_its_commit() {
+    for damaged in WORDS {
+        let world = filled().await;
+        damage(&world, damaged);
+        let world = world.reopen().await;
+        let store = world.log.memory();
+        // The writer cannot begin until all are sent, so they stand in one batch.
+        let meanwhile = Connection::open(world.path()).unwrap();
+        meanwhile.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut writes = JoinSet::new();
+        for number in 1..=20 {
+            let (store, log) = (store.clone(), world.log.clone());
+            writes.spawn(async move {
+                if number % 4 == 0 {
+                    done(&store, put("ada", draft(100_000 + number, "newcomer"))).await;
+                } else {
+                    let event = Arc::new(event(&format!("e{number}"), Topic::BusinessFacts));
+                    log.append(&tenant("acme"), vec![event]).await.unwrap();
+                }
+            });
+        }
+        tokio::task::yield_now().await;
+        meanwhile.execute_batch("ROLLBACK").unwrap();
+        writes.join_all().await;
+        assert_eq!(world.log.bounds(Topic::BusinessFacts).await.unwrap().head.0, 15, "{damaged}");
+        assert_eq!(saying(&store, "ada", "newcomer").await.len(), 5, "{damaged}");
+    }
 }

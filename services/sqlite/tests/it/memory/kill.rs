@@ -40,7 +40,7 @@ fn is_removed(number: usize) -> bool {
 
 /// Some bring their vector, others get it later.
 fn first(number: usize) -> MemoryDraft {
-    let vector = (number % 2 == 0).then(|| embedded(degrees(number)));
+    let vector = number.is_multiple_of(2).then(|| embedded(degrees(number)));
     let labels = vec![format!("l{}", number % 3)];
     MemoryDraft { vector, labels, ..draft(number, &format!("first all n{number}")) }
 }
@@ -74,7 +74,7 @@ async fn child() {
                 };
                 assert_eq!(store.put_vectors(&generation(), vec![late]).await, Ok(1));
                 say("embedded", &number.to_string());
-                if number % 3 == 0 {
+                if number.is_multiple_of(3) {
                     done(&store, put(USER, second(number))).await;
                     say("changed", &number.to_string());
                 }

@@ -20,7 +20,7 @@ fn degrees(number: usize) -> f32 {
 }
 
 fn entry(number: usize) -> MemoryDraft {
-    let group = if number % 3 == 0 { "third" } else { "" };
+    let group = if number.is_multiple_of(3) { "third" } else { "" };
     MemoryDraft {
         vector: Some(embedded(degrees(number))),
         group: group.into(),
