@@ -33,7 +33,8 @@ pub(crate) async fn embedder(
             (Arc::new(embedder), ALIKE)
         }
     };
-    tracing::info!(generation = %embedder.generation(), finds, "texts become vectors");
+    // Who started the node says it; and `/health` does.
+    tracing::debug!(generation = %embedder.generation(), finds, "texts become vectors");
     Ok(Some(embedder))
 }
 

@@ -8,7 +8,7 @@ use soorma::config::Tokens;
 
 use super::config::Layers;
 use super::memory::DEV_KEY;
-use super::platform;
+use super::platform::{self, Ready};
 use crate::print::{Printer, Tone};
 
 #[derive(Debug, clap::Args)]
@@ -51,12 +51,14 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         Tokens::Optional => "this machine only, no token needed",
         Tokens::Required => "this machine only, with a token",
     };
-    platform::run(config, printer, |url| greet(printer, url, &data, asked)).await
+    platform::run(config, printer, |ready| greet(printer, ready, &data, asked)).await
 }
 
-fn greet(printer: Printer, url: &str, data: &std::path::Path, asked: &str) -> anyhow::Result<()> {
+fn greet(printer: Printer, ready: &Ready, data: &std::path::Path, asked: &str) -> anyhow::Result<()> {
+    let Ready { url, embedder, .. } = ready;
     if printer.is_json() {
-        return printer.object(&json!({ "url": url, "data": data, "pid": std::process::id() }));
+        return printer
+            .object(&json!({ "url": url, "data": data, "embedder": embedder, "pid": std::process::id() }));
     }
     let version = env!("CARGO_PKG_VERSION");
     let at = if url == "http://127.0.0.1:8080" { String::new() } else { format!(" --url {url}") };
@@ -64,7 +66,8 @@ fn greet(printer: Printer, url: &str, data: &std::path::Path, asked: &str) -> an
         "soorma {version} is ready\n\
          \n  \
            listens on  {}   {}\n  \
-           data in     {}\n\
+           data in     {}\n  \
+           finds by    {}\n\
          \n\
          in another terminal:\n  \
            soorma events tail{at}\n  \
@@ -75,5 +78,6 @@ fn greet(printer: Printer, url: &str, data: &std::path::Path, asked: &str) -> an
         printer.tone(Tone::Good, url),
         printer.tone(Tone::Quiet, asked),
         data.display(),
+        printer.tone(Tone::Quiet, &ready.finds()),
     ))
 }

@@ -1,19 +1,41 @@
 //! A platform in this process: started, told of, run until it is asked to stop, and ended in order.
 
 use serde_json::json;
-use soorma::config::{Config, LogFormat};
+use soorma::config::{Config, EmbedderKind, LogFormat};
 use soorma::{Error, Node, Options};
 
 use crate::print::Printer;
 use crate::signals;
 
+/// Where a platform is, and by what memory and agents are found in it.
+pub(crate) struct Ready {
+    pub(crate) url: String,
+    /// The model and dimensions of the embedder, where there is one.
+    pub(crate) embedder: Option<String>,
+    kind: Option<EmbedderKind>,
+}
+
+impl Ready {
+    /// Says it to a person.
+    pub(crate) fn finds(&self) -> String {
+        match (&self.embedder, self.kind) {
+            (None, _) => "words and time alone: there is no embedder (models.embedder)".to_owned(),
+            (Some(of), Some(EmbedderKind::Hashing)) => {
+                format!("{of}: shared words and spellings, not meaning")
+            }
+            (Some(of), _) => of.clone(),
+        }
+    }
+}
+
 /// Runs a platform; `greet` says that it is ready, and where.
 pub(crate) async fn run(
     config: Config,
     printer: Printer,
-    greet: impl FnOnce(&str) -> anyhow::Result<()>,
+    greet: impl FnOnce(&Ready) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     log_lines(&config)?;
+    let kind = config.models.embedder;
     // Taken before anything is started, so that no request to stop is missed.
     let stop = signals::asked_to_stop();
     tokio::pin!(stop);
@@ -23,7 +45,8 @@ pub(crate) async fn run(
     };
     let url = node.addr().map(|addr| format!("http://{addr}")).unwrap_or_default();
     // Who started it may have stopped reading, as `head -1` does: that is no reason to end, nor to end without order.
-    let _unread = greet(&url);
+    let embedder = node.embedder().map(|embedder| embedder.generation().to_string());
+    let _unread = greet(&Ready { url, embedder, kind });
     tokio::select! {
         stop = stop => stop?,
         ended = node.ended() => {

@@ -6,7 +6,7 @@ use serde_json::json;
 use soorma::config::{Config, Source, Tokens};
 
 use super::config::Layers;
-use super::platform;
+use super::platform::{self, Ready};
 use crate::print::{Printer, Tone};
 
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// credentials file is better given by configuration or environment: arguments can be seen by others on the machine.
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
-    /// The Postgres database that keeps the registry; without one it is kept in the data folder. One with a password is better given by
+    /// The Postgres database that keeps the registry and memory; without one they are kept in the data folder. One with a password is better given by
     /// configuration or environment (SOORMA__POSTGRES__URL).
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         Tokens::Optional => "this machine only: nobody is asked for a token",
     };
     let places = Places::of(&config, servers.unwrap_or_default());
-    platform::run(config, printer, |url| greet(printer, url, &places, asked)).await
+    platform::run(config, printer, |ready| greet(printer, ready, &places, asked)).await
 }
 
 /// Where what is kept is kept.
@@ -82,10 +82,12 @@ impl Places {
     }
 }
 
-fn greet(printer: Printer, url: &str, places: &Places, asked: &str) -> anyhow::Result<()> {
+fn greet(printer: Printer, ready: &Ready, places: &Places, asked: &str) -> anyhow::Result<()> {
+    let Ready { url, embedder, .. } = ready;
     if printer.is_json() {
         return printer.object(&json!({
-            "url": url, "events": places.events, "registry": places.registry, "pid": std::process::id(),
+            "url": url, "events": places.events, "registry": places.registry, "memory": places.registry, "embedder": embedder,
+            "pid": std::process::id(),
         }));
     }
     let version = env!("CARGO_PKG_VERSION");
@@ -93,11 +95,13 @@ fn greet(printer: Printer, url: &str, places: &Places, asked: &str) -> anyhow::R
         "soorma {version} serves\n  \
            listens on  {}   {}\n  \
            events on   {}\n  \
-           registry on {}\n\
+           registry on {}, and memory\n  \
+           finds by    {}\n\
          {url}/readyz says whether it takes work; SIGTERM or Ctrl-C stops it in order",
         printer.tone(Tone::Good, url),
         printer.tone(Tone::Quiet, asked),
         places.events,
         places.registry,
+        printer.tone(Tone::Quiet, &ready.finds()),
     ))
 }

@@ -33,9 +33,9 @@ fn the_tree_is_a_plain_table_or_one_json_value() {
     let tree = place.run(&["tree", "--json", "--url", &dev.url]).json();
     assert_eq!((&tree["id"], &tree["state"]), (&json!("root"), &json!("running")));
     let ids: Vec<_> = tree["children"].as_array().unwrap().iter().map(|child| child["id"].clone()).collect();
-    assert_eq!(ids, ["registry", "bus", "announcer", "agents", "edge"]);
+    assert_eq!(ids, ["registry", "memory", "bus", "announcer", "agents", "edge"]);
     let shallow = place.run(&["tree", "--json", "--depth", "1", "--limit", "2", "--url", &dev.url]).json();
-    assert_eq!((shallow["children"].as_array().unwrap().len(), &shallow["more"]), (2, &json!(3)));
+    assert_eq!((shallow["children"].as_array().unwrap().len(), &shallow["more"]), (2, &json!(4)));
     assert!(shallow["children"][0].get("children").is_none(), "{shallow}");
 }
 
@@ -164,6 +164,8 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         &["agents", "list", "--url", &dev.url],
         &["events", "list", "--url", &dev.url],
         &["schemas", "list", "--url", &dev.url],
+        &["memory", "stats", "--url", &dev.url],
+        &["memory", "search", "x", "--url", &dev.url],
         &["events", "publish", "a.b", "--url", &dev.url],
         &["--help"],
         &["demo"],

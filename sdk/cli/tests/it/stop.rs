@@ -64,6 +64,7 @@ fn without_json_it_says_where_it_listens_and_that_it_stops() {
         greeting.contains(&format!("soorma tree --url {url}")) && !greeting.contains('\x1b'),
         "{greeting}"
     );
+    assert!(greeting.contains("finds by    hashing-v1/256: shared words and spellings"), "{greeting}");
     assert!(place.run(&["tree", "--url", url]).ok().contains("listener"));
     running.signal("TERM");
     let said = running.done().ok();

@@ -194,7 +194,7 @@ config! {
         [embed_within] Duration = secs(2), between(10 * MS, secs(60));
         /// How long a search waits for the vector of its question; then it goes by words and by time.
         [search_within] Duration = secs(1), between(10 * MS, secs(60));
-        /// How often what has expired is removed, and what has no vector yet is looked for.
+        /// How often what has expired is removed, and what happened longer ago than it is kept.
         [janitor_every] Duration = secs(30), between(100 * MS, secs(86_400));
         /// How long what happened with agents is kept; none is for ever.
         [keep_episodes] Option<Duration> = None, if_given(at_least(secs(1)));

@@ -370,9 +370,12 @@ fn unknown_keys_get_the_nearest_one_or_what_there_is() {
         ("node.colour_of_the_door", "the keys of node are data, drain_within, name"),
         (
             "colour.of_the_door",
-            "the sections are node, edge, auth, bus, registry, postgres, log, nats, models, telemetry",
+            "the sections are node, edge, auth, bus, registry, memory, postgres, log, nats, models, telemetry",
         ),
-        ("", "the sections are node, edge, auth, bus, registry, postgres, log, nats, models, telemetry"),
+        (
+            "",
+            "the sections are node, edge, auth, bus, registry, memory, postgres, log, nats, models, telemetry",
+        ),
     ] {
         let errors = load(flag(path, "1")).unwrap_err();
         assert_eq!(errors.len(), 1);
@@ -426,6 +429,7 @@ fn the_names_of_the_published_services_are_read_and_ours_go_before_them() {
             ("SOORMA_AUTH_JWT_AUDIENCE".into(), "services".into()),
             ("SOORMA_AUTH_JWKS_URL".into(), " ".into()),
             ("SOORMA_AUTH_JWT_SECRET".into(), "hunter2".into()),
+            ("MEMORY_ADMIN_API_KEY".into(), "hunter2".into()),
             ("SOORMA_AUTH_TOKEN".into(), "none of ours".into()),
         ],
         ..file("[auth]\njwt_audience = \"of the file\"\njwks = \"keys.json\"\n")
@@ -436,6 +440,7 @@ fn the_names_of_the_published_services_are_read_and_ours_go_before_them() {
     assert_eq!(shown("auth.jwt_audience"), ("services".to_owned(), "SOORMA_AUTH_JWT_AUDIENCE".to_owned()));
     assert_eq!(shown("auth.jwks"), ("keys.json".to_owned(), "soorma.toml:3".to_owned()));
     assert_eq!(shown("auth.jwt_secret"), ("********".to_owned(), "SOORMA_AUTH_JWT_SECRET".to_owned()));
+    assert_eq!(shown("memory.admin_key"), ("********".to_owned(), "MEMORY_ADMIN_API_KEY".to_owned()));
     let refused = errors(env("SOORMA_AUTH_JWKS_URL", "ftp://x"));
     assert!(refused[0].starts_with("SOORMA_AUTH_JWKS_URL: auth.jwks = 'ftp://x' is no http"), "{refused:?}");
     assert!(super::is_ours("SOORMA_AUTH_JWKS_URL") && super::is_ours("SOORMA__EDGE__LISTEN"));
@@ -453,6 +458,7 @@ fn secrets_are_masked() {
         [
             "auth.jwt_secret",
             "auth.metrics_token",
+            "memory.admin_key",
             "postgres.url",
             "postgres.owner_url",
             "nats.password",
