@@ -121,7 +121,7 @@ fn post(body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Reads one answer; it must be a 200 with a content-length.
+/// Reads one answer; it must be a 200 or 201 with a content-length.
 pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
     buffer.clear();
     loop {
@@ -131,7 +131,7 @@ pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
         buffer.extend_from_slice(&piece[..n]);
         let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
         let text = std::str::from_utf8(&buffer[..head]).unwrap();
-        assert!(text.starts_with("HTTP/1.1 200"), "{}", String::from_utf8_lossy(buffer));
+        assert!(text.starts_with("HTTP/1.1 20"), "{}", String::from_utf8_lossy(buffer));
         let length = text.to_ascii_lowercase();
         let length = length
             .split("content-length: ")

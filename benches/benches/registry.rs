@@ -20,9 +20,11 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+mod asking;
 mod load;
 mod server;
 
+use asking::{ask, scattered};
 use load::Rate;
 use server::{Server, wait_for_the_end};
 
@@ -66,8 +68,8 @@ fn main() {
         // Each is measured twice, turn and turn about; the better counts.
         let (mut best, mut peer) = (Rate::default(), Rate::default());
         for _ in 0..2 {
-            best = best.max(runtime.block_on(ask(ours.addr, connections, request)));
-            peer = peer.max(runtime.block_on(ask(bare.addr, connections, request)));
+            best = best.max(runtime.block_on(ask(ours.addr, connections, TAKE, request)));
+            peer = peer.max(runtime.block_on(ask(bare.addr, connections, TAKE, request)));
         }
         rows.push(load::row(&format!("{name} ({} B)", answer.len()), best, peer, goal));
     }
@@ -163,10 +165,6 @@ fn discover_usual(n: u64) -> Vec<u8> {
     asking_for(scattered(n) % 100)
 }
 
-fn scattered(n: u64) -> usize {
-    usize::try_from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).unwrap()
-}
-
 fn asking_for(nth: usize) -> Vec<u8> {
     format!("GET /v1/agents/discover?capability=capability{nth} HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .into_bytes()
@@ -191,35 +189,4 @@ async fn one(addr: SocketAddr, request: &[u8]) -> Vec<u8> {
     load::answer(&mut stream, &mut buffer).await;
     let head = buffer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     buffer.split_off(head + 4)
-}
-
-/// Asks over so many connections, one request at a time each.
-async fn ask(addr: SocketAddr, connections: usize, request: fn(u64) -> Vec<u8>) -> Rate {
-    let until = Instant::now() + TAKE;
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..connections {
-        tasks.spawn(async move {
-            let mut stream = TcpStream::connect(addr).await.unwrap();
-            stream.set_nodelay(true).unwrap();
-            let (mut times, mut buffer) = (Vec::new(), Vec::new());
-            // Numbers of one measurement are not those of another.
-            let mut n = fresh();
-            while Instant::now() < until {
-                let request = request(n);
-                n += 1;
-                let begun = Instant::now();
-                stream.write_all(&request).await.unwrap();
-                load::answer(&mut stream, &mut buffer).await;
-                times.push(begun.elapsed());
-            }
-            times
-        });
-    }
-    Rate::of(tasks.join_all().await.concat(), TAKE)
-}
-
-/// A number far from those given before.
-fn fresh() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) << 28
 }
