@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -132,7 +132,30 @@ impl Connections {
     }
 
     /// Begins a transaction, by a statement that begins one and may say more about it.
-    pub(crate) async fn begin(&self, begin: &'static str) -> Result<Transaction, PostgresError> {
+    pub(crate) async fn begin(&self, begin: &'static str) -> Result<Lent, PostgresError> {
+        self.begin_with(begin.to_owned()).await
+    }
+
+    /// The same, by statements that are made for it.
+    pub(crate) async fn begin_with(&self, begin: String) -> Result<Lent, PostgresError> {
+        Ok(self.begin_and_read(begin).await?.0)
+    }
+
+    /// The same, with the rows that they return.
+    pub(crate) async fn begin_and_read(&self, begin: String) -> Result<(Lent, Vec<PgRow>), PostgresError> {
+        loop {
+            let mut lent = self.lend().await?;
+            match lent.fetch_all(AssertSqlSafe(begin.as_str())).await {
+                Ok(rows) => return Ok((lent, rows)),
+                // One was lost, so all are that wait. Nothing was done on it: another may.
+                Err(error) if is_lost(&error) && !lent.is_fresh => self.forget_idle(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Lends a connection; one that waited for work may have been lost meanwhile.
+    pub(crate) async fn lend(&self) -> Result<Lent, PostgresError> {
         let free = tokio::time::timeout(self.place.within, self.free.clone().acquire_owned());
         let Ok(Ok(permit)) = free.await else {
             return Err(PostgresError::Unavailable(format!(
@@ -141,17 +164,16 @@ impl Connections {
             )));
         };
         let idle = self.idle().pop();
-        if let Some(mut connection) = idle {
-            match connection.execute(begin).await {
-                Ok(_) => return Ok(self.transaction(connection, permit)),
-                // One was lost, so all are that wait. Nothing was done on it: another may.
-                Err(error) if is_lost(&error) => self.idle().clear(),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let mut connection = self.connect().await?;
-        connection.execute(begin).await?;
-        Ok(self.transaction(connection, permit))
+        let (connection, is_fresh) = match idle {
+            Some(connection) => (connection, false),
+            None => (self.connect().await?, true),
+        };
+        Ok(Lent { connection, is_fresh, idle: self.idle.clone(), _permit: permit })
+    }
+
+    /// Closes what waits for work.
+    pub(crate) fn forget_idle(&self) {
+        self.idle().clear();
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -173,14 +195,11 @@ impl Connections {
         };
         ready.await.map_err(|error: PostgresError| match error {
             PostgresError::Unavailable(_) => error,
-            PostgresError::Invalid(said) | PostgresError::Full(said) | PostgresError::Corrupt(said) => {
-                PostgresError::Unavailable(said)
-            }
+            PostgresError::Invalid(said)
+            | PostgresError::Full(said)
+            | PostgresError::Undone(said)
+            | PostgresError::Corrupt(said) => PostgresError::Unavailable(said),
         })
-    }
-
-    fn transaction(&self, connection: PgConnection, permit: OwnedSemaphorePermit) -> Transaction {
-        Transaction { connection, idle: self.idle.clone(), _permit: permit }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
@@ -188,25 +207,36 @@ impl Connections {
     }
 }
 
-/// A transaction. What is not committed is undone: the connection is closed with it.
+/// A connection, for a transaction. What is not committed is undone: the connection is closed with it.
 #[derive(Debug)]
-pub(crate) struct Transaction {
+pub(crate) struct Lent {
     connection: PgConnection,
+    is_fresh: bool,
     idle: Arc<Mutex<Vec<PgConnection>>>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Transaction {
+impl Lent {
+    /// Whether it was made for this.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_fresh
+    }
+
     /// Commits; the connection waits for the next who needs one.
     pub(crate) async fn commit(mut self) -> Result<(), PostgresError> {
         self.connection.execute("COMMIT").await?;
+        self.give_back();
+        Ok(())
+    }
+
+    /// Gives it back, with no transaction open.
+    pub(crate) fn give_back(self) {
         // Before the permit goes, so that who waits for it finds the connection.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
-        Ok(())
     }
 }
 
-impl Deref for Transaction {
+impl Deref for Lent {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
@@ -214,7 +244,7 @@ impl Deref for Transaction {
     }
 }
 
-impl DerefMut for Transaction {
+impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.connection
     }

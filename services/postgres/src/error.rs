@@ -1,6 +1,6 @@
 //! What the server answers, as sentences.
 
-use soorma_ports::RegistryStoreError;
+use soorma_ports::{MemoryStoreError, RegistryStoreError};
 use sqlx::Error as Sql;
 
 /// Why Postgres did not do what it was asked.
@@ -15,6 +15,9 @@ pub enum PostgresError {
     /// It is away; whether something was written may be unknown.
     #[error("Postgres is not available: {0}")]
     Unavailable(String),
+    /// It undid what others had written to at the same time; the same may succeed at once.
+    #[error("Postgres could not do it beside others: {0}")]
+    Undone(String),
     /// It holds something that it should not.
     #[error("the tables are damaged: {0}")]
     Corrupt(String),
@@ -25,7 +28,18 @@ impl From<PostgresError> for RegistryStoreError {
         match error {
             PostgresError::Invalid(said) => Self::Invalid(said),
             PostgresError::Full(said) => Self::Full(said),
-            PostgresError::Unavailable(said) => Self::Unavailable(said),
+            PostgresError::Unavailable(said) | PostgresError::Undone(said) => Self::Unavailable(said),
+            PostgresError::Corrupt(said) => Self::Corrupt(said),
+        }
+    }
+}
+
+impl From<PostgresError> for MemoryStoreError {
+    fn from(error: PostgresError) -> Self {
+        match error {
+            PostgresError::Invalid(said) => Self::Invalid(said),
+            PostgresError::Full(said) => Self::Full(said),
+            PostgresError::Unavailable(said) | PostgresError::Undone(said) => Self::Unavailable(said),
             PostgresError::Corrupt(said) => Self::Corrupt(said),
         }
     }
@@ -44,6 +58,11 @@ pub(crate) mod code {
     pub(super) const DAMAGED: [&str; 2] = ["XX001", "XX002"];
     pub(super) const READ_ONLY: &str = "25006";
     pub(super) const NOT_IN_TEXT: [&str; 2] = ["22021", "22P05"];
+    /// There is no such extension: its file is not there.
+    pub(crate) const NOT_INSTALLED: &str = "0A000";
+    pub(crate) const NO_SUCH_FILE: &str = "58P01";
+    /// Not serializable, a deadlock, and a key that another has put since it was looked.
+    pub(super) const UNDONE: [&str; 3] = ["40001", "40P01", "23505"];
     /// Ended by somebody, by a crash of another process of the server, starting, database gone, idle in a transaction, idle.
     pub(super) const ENDED: [&str; 6] = ["57P01", "57P02", "57P03", "57P04", "25P03", "57P05"];
     /// A lock was waited for too long; a statement took too long.
@@ -92,6 +111,7 @@ impl From<Sql> for PostgresError {
                 Self::Unavailable(format!("{said}. Is it a standby? Only the primary takes writes"))
             }
             code if code::DAMAGED.contains(&code) => Self::Corrupt(said),
+            code if code::UNDONE.contains(&code) => Self::Undone(said),
             code if code::NOT_IN_TEXT.contains(&code) => Self::Invalid(said),
             code if code::TOO_LONG.contains(&code) => {
                 Self::Unavailable(format!("{said}. It is busy, or something else holds a lock"))
@@ -153,6 +173,7 @@ mod tests {
         assert!(matches!(answer("53100"), PostgresError::Full(_)));
         assert!(matches!(answer("XX001"), PostgresError::Corrupt(_)));
         assert!(matches!(answer("22021"), PostgresError::Invalid(_)));
+        assert!(matches!(answer("40P01"), PostgresError::Undone(_)));
         for (code, says) in [
             ("25006", "standby"),
             ("55P03", "holds a lock"),

@@ -6,6 +6,7 @@
 mod config;
 mod connections;
 mod error;
+mod memory;
 mod migrations;
 mod names;
 mod open;
@@ -14,5 +15,6 @@ mod roles;
 
 pub use config::PostgresConfig;
 pub use error::PostgresError;
+pub use memory::PostgresMemory;
 pub use open::Postgres;
 pub use registry::PostgresRegistry;

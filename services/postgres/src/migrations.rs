@@ -10,19 +10,33 @@ use crate::PostgresError;
 use crate::connections::Place;
 use crate::error::{code, has_code, said};
 use crate::names::{Identifier, quoted};
-use crate::roles;
+use crate::{memory, roles};
 
 /// What a version of this program has: migrations in order, and the tables that there are after them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
     pub(crate) migrations: &'static [(&'static str, &'static str)],
     pub(crate) tables: &'static [&'static str],
+    pub(crate) sequences: &'static [&'static str],
 }
 
 /// A migration that was released is never changed; a change of the tables is a new one.
 pub(crate) const LAYOUT: Layout = Layout {
-    migrations: &[("registry", include_str!("migrations/0001_registry.sql"))],
-    tables: &["registry_revision", "registry_agents", "registry_events", "registry_schemas"],
+    migrations: &[
+        ("registry", include_str!("migrations/0001_registry.sql")),
+        ("memory", include_str!("migrations/0002_memory.sql")),
+    ],
+    tables: &[
+        "registry_revision",
+        "registry_agents",
+        "registry_events",
+        "registry_schemas",
+        "memory_entries",
+        "memory_words",
+        "memory_generations",
+        "memory_vectors",
+    ],
+    sequences: &["memory_revision"],
 };
 
 /// Where sqlx writes down what was carried out.
@@ -70,8 +84,9 @@ pub(crate) async fn bring_up(
         .await?;
     migrations.make_schema(&mut connection).await?;
     roles::make(&mut connection, role, worker.user()).await?;
+    memory::make_extension(&mut connection, owner.user()).await?;
     migrations.run(&mut connection).await?;
-    roles::grant(&mut connection, schema, role, layout.tables, APPLIED).await?;
+    roles::grant(&mut connection, schema, role, &layout, APPLIED).await?;
     // What it was for is done, however it ends.
     drop(connection.close().await);
     Ok(())

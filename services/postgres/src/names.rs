@@ -40,6 +40,11 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Any text without a NUL, as it stands in a statement that takes no parameters, however the server is set.
+pub(crate) fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +59,6 @@ mod tests {
             assert!(said.contains("is no name for a schema"), "{said}");
         }
         assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+        assert_eq!(literal("a'b\\'; --"), "E'a''b\\\\''; --'");
     }
 }

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use soorma_ports::Generation;
+
 use crate::connections::{Connections, Place};
 use crate::migrations::{LAYOUT, bring_up};
 use crate::names::Identifier;
-use crate::{PostgresConfig, PostgresError, PostgresRegistry, roles};
+use crate::{PostgresConfig, PostgresError, PostgresMemory, PostgresRegistry, memory, roles};
 
 /// A database whose tables are of this version, and in which we may work.
 #[derive(Debug, Clone)]
 pub struct Postgres {
     connections: Arc<Connections>,
+    owner: Place,
     schema: Identifier,
+    /// Where the extension for vectors is, as it stands in statements.
+    vectors: String,
     within: Duration,
 }
 
@@ -34,15 +39,30 @@ impl Postgres {
         let mut connection = worker.connect().await?;
         roles::set(&mut connection, worker.user(), &role).await?;
         roles::admit(&mut connection, &schema, &role, LAYOUT.tables).await?;
+        let vectors = memory::find_extension(&mut connection).await?;
         drop(connection);
         let prepare = prepare(&schema, &role, within);
         let connections = Arc::new(Connections::new(worker, prepare, config.max_connections));
-        Ok(Self { connections, schema, within })
+        Ok(Self { connections, owner, schema, vectors, within })
     }
 
     /// Returns the registry's store in it.
     pub fn registry(&self) -> PostgresRegistry {
         PostgresRegistry::new(self.connections.clone(), &self.schema, self.within)
+    }
+
+    /// Returns the memory's store in it.
+    pub fn memory(&self) -> PostgresMemory {
+        PostgresMemory::new(self.connections.clone(), self.vectors.clone(), self.within)
+    }
+
+    /// Makes the index by which vectors of a generation are found, where there is none: what a node does at its start for the one that it works with. Vectors of
+    /// others are found too, by comparing all of a scope.
+    ///
+    /// # Errors
+    /// [`PostgresError::Unavailable`] when nobody answers; [`PostgresError::Invalid`] where there is none and we may not make one.
+    pub async fn prepare_vectors(&self, generation: &Generation) -> Result<(), PostgresError> {
+        memory::prepare(&self.connections, &self.owner, &self.schema, &self.vectors, generation).await
     }
 }
 

@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::PostgresError;
 use crate::error::{code, has_code, said};
+use crate::migrations::Layout;
 use crate::names::{Identifier, quoted};
 
 /// What work needs.
@@ -51,32 +52,38 @@ pub(crate) async fn grant(
     owner: &mut PgConnection,
     schema: &Identifier,
     role: &Identifier,
-    tables: &[&str],
+    layout: &Layout,
     applied: &str,
 ) -> Result<(), PostgresError> {
     let (in_schema, to) = (schema.quoted(), role.quoted());
-    let of = |table: &str| format!("{in_schema}.{}", quoted(table));
-    let (applied, tables) = (of(applied), tables.iter().map(|table| of(table)).collect::<Vec<_>>());
+    let of = |name: &str| format!("{in_schema}.{}", quoted(name));
+    let all = |names: &[&str]| names.iter().map(|name| of(name)).collect::<Vec<_>>();
+    let (applied, tables, sequences) = (of(applied), all(layout.tables), all(layout.sequences));
     let has_all: bool = sqlx::query_scalar(
         "SELECT has_schema_privilege($1::name, $2, 'USAGE') AND has_table_privilege($1::name, $3, 'SELECT') \
-         AND (SELECT bool_and(has_table_privilege($1::name, t, p)) FROM unnest($4::text[]) AS t, unnest($5::text[]) AS p)",
+         AND (SELECT bool_and(has_table_privilege($1::name, t, p)) FROM unnest($4::text[]) AS t, unnest($5::text[]) AS p) \
+         AND (SELECT coalesce(bool_and(has_sequence_privilege($1::name, s, 'USAGE')), true) FROM unnest($6::text[]) AS s)",
     )
     .bind(role.as_str())
     .bind(schema.as_str())
     .bind(&applied)
     .bind(&tables)
     .bind(PRIVILEGES.as_slice())
+    .bind(&sequences)
     .fetch_one(&mut *owner)
     .await?;
     if has_all {
         return Ok(());
     }
-    let grants = format!(
+    let mut grants = format!(
         "GRANT USAGE ON SCHEMA {in_schema} TO {to}; GRANT {} ON {} TO {to}; GRANT SELECT ON {} TO {to}",
         PRIVILEGES.join(", "),
         tables.join(", "),
         applied,
     );
+    if !sequences.is_empty() {
+        grants.push_str(&format!("; GRANT USAGE ON SEQUENCE {} TO {to}", sequences.join(", ")));
+    }
     match owner.execute(AssertSqlSafe(grants.as_str())).await {
         Ok(_) => Ok(()),
         Err(error) => Err(not_allowed(error, &grants)),
@@ -135,7 +142,8 @@ pub(crate) async fn admit(
         "SELECT r.rolsuper, r.rolbypassrls, bool_or(pg_has_role(r.oid, c.relowner, 'MEMBER')), \
          has_schema_privilege(r.oid, n.oid, 'CREATE'), \
          bool_and((SELECT bool_and(has_table_privilege(r.oid, c.oid, p)) FROM unnest($4::text[]) AS p)), \
-         bool_and(c.relrowsecurity AND c.relforcerowsecurity) \
+         bool_and(c.relrowsecurity AND c.relforcerowsecurity AND NOT EXISTS (SELECT FROM pg_inherits i \
+         JOIN pg_class p ON p.oid = i.inhrelid WHERE i.inhparent = c.oid AND NOT (p.relrowsecurity AND p.relforcerowsecurity))) \
          FROM pg_roles r, pg_namespace n, pg_class c \
          WHERE r.rolname = $1 AND n.nspname = $2 AND c.relnamespace = n.oid AND c.relname = ANY ($3) \
          GROUP BY r.oid, r.rolsuper, r.rolbypassrls, n.oid",

@@ -5,7 +5,12 @@ mod it {
     mod contract;
     mod differential;
     mod kill;
+    mod memory_contract;
+    mod memory_differential;
+    mod memory_kill;
+    mod memory_walls;
     mod migrating;
+    mod near;
     mod opening;
     mod roles;
     mod sharing;

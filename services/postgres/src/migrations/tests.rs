@@ -10,6 +10,7 @@ const FIRST: Layout = Layout {
          CREATE POLICY wall ON notes USING (tenant = current_setting('soorma.tenant', true))",
     )],
     tables: &["notes"],
+    sequences: &[],
 };
 const SECOND: Layout = Layout {
     migrations: &[
@@ -18,10 +19,12 @@ const SECOND: Layout = Layout {
             "second",
             "ALTER TABLE notes ADD COLUMN stars int NOT NULL DEFAULT 3;
              CREATE TABLE more (tenant text);
+             CREATE SEQUENCE counted;
              ALTER TABLE more ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
         ),
     ],
     tables: &["notes", "more"],
+    sequences: &["counted"],
 };
 /// The first two went well, the third does not.
 const BROKEN: Layout = Layout {
@@ -31,6 +34,7 @@ const BROKEN: Layout = Layout {
         ("third", "CREATE TABLE half (tenant text); SELECT 1 / 0"),
     ],
     tables: &["notes", "more", "half"],
+    sequences: &["counted"],
 };
 
 async fn up(database: &PostgresDatabase, layout: Layout) -> Result<(), PostgresError> {
@@ -59,6 +63,26 @@ async fn tables_of_an_older_version_are_brought_up_with_what_is_in_them() {
     // And the older program does not touch what it does not know.
     let said = up(&database, FIRST).await.unwrap_err().to_string();
     assert!(said.contains("newer version (migration 2; this one knows up to 1)"), "{said}");
+}
+
+#[tokio::test]
+async fn a_registry_of_before_there_was_memory_stays_as_it_was() {
+    let before = Layout {
+        migrations: LAYOUT.migrations.get(..1).unwrap(),
+        tables: LAYOUT.tables.get(..4).unwrap(),
+        sequences: &[],
+    };
+    let database = PostgresDatabase::fresh();
+    up(&database, before).await.unwrap();
+    database.execute(
+        "INSERT INTO soorma.registry_events VALUES ('acme', 'order.placed', 7, 'business-facts', '{}')",
+    );
+    database.execute("UPDATE soorma.registry_revision SET revision = 7");
+    up(&database, LAYOUT).await.unwrap();
+    assert_eq!(versions(&database), "1 2");
+    assert_eq!(database.execute("SELECT name, revision FROM soorma.registry_events"), "order.placed|7");
+    assert_eq!(database.execute("SELECT revision FROM soorma.registry_revision"), "7");
+    assert_eq!(database.execute("SELECT count(*) FROM soorma.memory_entries"), "0");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use soorma_testkit::registry_differential::compare;
 
 use super::contract::World;
 
-fn number(variable: &str) -> Option<u64> {
+pub(super) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 

@@ -21,7 +21,7 @@ async fn nodes_that_start_at_once_on_one_database_all_come_up() {
     }
     let stores = tasks.join_all().await;
     assert_eq!(agents(&stores[0]).await, 6);
-    assert_eq!(database.execute("SELECT count(*) FROM soorma._sqlx_migrations"), "1");
+    assert_eq!(database.execute("SELECT count(*) FROM soorma._sqlx_migrations"), "2");
 }
 
 /// A role is of all databases of a server, and each of them would make it.

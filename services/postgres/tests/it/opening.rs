@@ -114,6 +114,23 @@ async fn walls_that_were_taken_down_are_noticed_at_the_door() {
 }
 
 #[tokio::test]
+async fn walls_of_a_part_that_were_taken_down_are_noticed_too() {
+    let database = PostgresDatabase::fresh();
+    open(&database).await;
+    database.execute("ALTER TABLE soorma.memory_vectors_7 NO FORCE ROW LEVEL SECURITY");
+    let error = Postgres::open(config(database.url())).await.unwrap_err();
+    assert!(matches!(&error, PostgresError::Corrupt(said) if said.contains("row security")), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_without_pgvector_is_refused_with_what_to_install() {
+    let server = PostgresServer::start(&["extension_control_path=/nowhere"]);
+    let database = PostgresDatabase::on(&server.url());
+    let said = refused(config(database.url())).await;
+    assert!(said.contains("no pgvector") && said.contains("Install it"), "{said}");
+}
+
+#[tokio::test]
 async fn what_stands_on_the_database_does_not_show_the_password() {
     let database = PostgresDatabase::fresh();
     let config = PostgresConfig {

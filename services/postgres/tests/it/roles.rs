@@ -4,10 +4,16 @@ use soorma_postgres::{Postgres, PostgresConfig};
 use soorma_testkit::servers::{PostgresDatabase, PostgresServer};
 
 use super::world::{agents, config, put, refused};
-use soorma_ports::RegistryStore as _;
+use soorma_ports::{MemoryStore as _, RegistryStore as _};
 
-/// A server of its own: roles are those of all its databases.
+/// A server of its own: roles are those of all its databases. A superuser has added what only a superuser may.
 fn server() -> (PostgresServer, PostgresDatabase) {
+    let (server, database) = bare_server();
+    database.execute("CREATE EXTENSION vector");
+    (server, database)
+}
+
+fn bare_server() -> (PostgresServer, PostgresDatabase) {
     let server = PostgresServer::start(&[]);
     let database = PostgresDatabase::on(&server.url());
     (server, database)
@@ -74,6 +80,36 @@ async fn an_owner_who_may_not_make_the_role_is_told_the_statement() {
     assert!(said.contains("GRANT \"soorma_node\" TO \"maker\""), "{said}");
     database.execute("GRANT soorma_node TO maker");
     Postgres::open(of(&database, "maker", None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_owner_who_may_not_add_pgvector_is_told_the_statement() {
+    let (_server, database) = bare_server();
+    let name = database.name();
+    database
+        .execute(&format!("CREATE ROLE maker LOGIN CREATEROLE; GRANT CREATE ON DATABASE {name} TO maker"));
+    let said = refused(of(&database, "maker", None)).await;
+    assert!(said.contains("'maker' may not add it") && said.contains("CREATE EXTENSION vector"), "{said}");
+    // Wherever it is put.
+    database.execute("CREATE SCHEMA elsewhere; CREATE EXTENSION vector SCHEMA elsewhere; GRANT USAGE ON SCHEMA elsewhere TO PUBLIC");
+    let store = Postgres::open(of(&database, "maker", None)).await.unwrap().memory();
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_index_that_is_missing_can_be_made_by_the_owner_alone() {
+    let (_server, database) = server();
+    let name = database.name();
+    database.execute(&format!(
+        "CREATE ROLE maker LOGIN CREATEROLE; GRANT CREATE ON DATABASE {name} TO maker; CREATE ROLE app LOGIN"
+    ));
+    let generation = soorma_ports::Generation::new("roles", 3).unwrap();
+    let with_owner = Postgres::open(of(&database, "app", Some("maker"))).await.unwrap();
+    let without = Postgres::open(of(&database, "app", None)).await.unwrap();
+    let said = without.prepare_vectors(&generation).await.unwrap_err().to_string();
+    assert!(said.contains("roles/3") && said.contains("owner_url"), "{said}");
+    with_owner.prepare_vectors(&generation).await.unwrap();
+    without.prepare_vectors(&generation).await.unwrap();
 }
 
 #[tokio::test]

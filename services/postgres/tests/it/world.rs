@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use soorma_core::{AgentRecord, Data, EventDefinition, PayloadSchema, SchemaVersion, Timestamp, Topic};
 use soorma_ports::{RegistryAct, RegistryStore, RegistryWrite, Standing};
-use soorma_postgres::{Postgres, PostgresConfig, PostgresRegistry};
+use soorma_postgres::{Postgres, PostgresConfig, PostgresMemory, PostgresRegistry};
 use soorma_testkit::servers::PostgresDatabase;
 use soorma_testkit::{name, tenant};
 
@@ -26,6 +26,10 @@ pub(super) async fn world() -> (PostgresDatabase, PostgresRegistry) {
 
 pub(super) async fn open(database: &PostgresDatabase) -> PostgresRegistry {
     Postgres::open(config(database.url())).await.unwrap().registry()
+}
+
+pub(super) async fn open_memory(database: &PostgresDatabase) -> PostgresMemory {
+    Postgres::open(config(database.url())).await.unwrap().memory()
 }
 
 /// The sentence by which a configuration is refused.

@@ -1,0 +1,90 @@
+//! What is asked for, in the words of the database.
+
+use soorma_core::{MemoryScope, Timestamp};
+use soorma_ports::{MemoryFilter, Seen};
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+
+use super::entry::{PUBLIC, private};
+use super::words;
+use crate::names::literal;
+
+/// What a filter takes of entries that are `e`. What is not said is no condition: each statement is planned with what is said.
+pub(super) const ENTRIES: &str = "e.tenant = $1 AND (e.whose = $2 OR e.whose = $3) AND (e.expires_at IS NULL OR e.expires_at > $4) \
+     AND ($5::text IS NULL OR e.kind = $5) AND ($6::text IS NULL OR e.grp = $6) \
+     AND ($7::bigint IS NULL OR e.created_at >= $7) AND ($8::bigint IS NULL OR e.created_at < $8) \
+     AND ($9::bigint IS NULL OR ((e.valid_from IS NULL OR e.valid_from <= $9) AND (e.valid_until IS NULL OR e.valid_until > $9))) \
+     AND ($10::text[] IS NULL OR e.labels @> $10 AND e.id IN (SELECT w.id FROM memory_words w WHERE w.tenant = $1))";
+
+/// The same of vectors that are `v`, whose entries are looked at only for what the vectors do not say.
+pub(super) const VECTORS: &str = "v.tenant = $1 AND (v.whose = $2 OR v.whose = $3) AND (v.expires_at IS NULL OR v.expires_at > $4) \
+     AND ($5::text IS NULL OR v.kind = $5) AND ($6::text IS NULL OR v.grp = $6) \
+     AND ($7::bigint IS NULL OR v.created_at >= $7) AND ($8::bigint IS NULL OR v.created_at < $8) \
+     AND ($10::text[] IS NULL OR v.id IN (SELECT w.id FROM memory_words w WHERE w.tenant = $1)) \
+     AND ($9::bigint IS NULL AND $10::text[] IS NULL OR EXISTS (SELECT FROM memory_entries e WHERE e.tenant = $1 AND e.id = v.id \
+     AND ($9::bigint IS NULL OR ((e.valid_from IS NULL OR e.valid_from <= $9) AND (e.valid_until IS NULL OR e.valid_until > $9))) \
+     AND ($10::text[] IS NULL OR e.labels @> $10)))";
+
+/// The first parameter that is not of the filter.
+pub(super) const NEXT: usize = 11;
+
+/// A filter, and for whom.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    tenant: &'a str,
+    whose: String,
+    other: Option<String>,
+    now: i64,
+    filter: &'a MemoryFilter,
+    labels: Option<&'a [String]>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(scope: &'a MemoryScope, now: Timestamp, filter: &'a MemoryFilter) -> Self {
+        let (mine, public) = (private(&scope.owner), PUBLIC.to_owned());
+        let (whose, other) = match filter.reach {
+            Seen::Private => (mine, None),
+            Seen::Public => (public, None),
+            Seen::Both => (mine, Some(public)),
+        };
+        let labels = Some(filter.labels.as_slice()).filter(|labels| !labels.is_empty());
+        Self { tenant: scope.tenant.as_str(), whose, other, now: now.micros(), filter, labels }
+    }
+
+    /// Begins to read, with what has to be said before.
+    pub(super) fn begin(&self) -> String {
+        // A plan for any parameters would be made for those of the first, and read all partitions.
+        format!(
+            "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL soorma.tenant = {}; {}",
+            literal(self.tenant),
+            self.search(&[]),
+        )
+    }
+
+    /// Says what is searched for, from here on: labels, where there are some, and some of these words, where there are some.
+    pub(super) fn search(&self, words: &[String]) -> String {
+        let whose: Vec<&str> = std::iter::once(self.whose.as_str()).chain(self.other.as_deref()).collect();
+        let wanted = words::wanted(self.tenant, &whose, &self.filter.labels, words);
+        format!("SET LOCAL soorma.words = {}", literal(&wanted))
+    }
+
+    /// Binds the parameters of a filter.
+    pub(super) fn bind(
+        &'a self,
+        query: Query<'a, Postgres, PgArguments>,
+    ) -> Query<'a, Postgres, PgArguments> {
+        let filter = self.filter;
+        query
+            .bind(self.tenant)
+            .bind(self.whose.as_str())
+            .bind(self.other.as_deref())
+            .bind(self.now)
+            .bind(filter.kind.as_ref().map(soorma_core::MemoryKind::as_str))
+            .bind(filter.group.as_deref())
+            .bind(filter.since.map(Timestamp::micros))
+            .bind(filter.before.map(Timestamp::micros))
+            .bind(filter.valid_at.map(Timestamp::micros))
+            .bind(self.labels)
+    }
+}

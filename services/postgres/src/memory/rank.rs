@@ -1,0 +1,190 @@
+//! Entries, best first: by meaning, by words, by time.
+
+use soorma_core::{MemoryScope, Timestamp};
+use soorma_ports::{Embedded, RankQuery, Ranks};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor as _};
+use uuid::Uuid;
+
+use super::asked::{Asked, ENTRIES, NEXT, VECTORS};
+use super::near::{Near, sound};
+use super::rows::as_text;
+use super::{PostgresMemory, words};
+use crate::PostgresError;
+
+/// Up to how many vectors are compared one by one; for more, an index is asked. Measured: a millisecond and a half for a thousand.
+const EXACTLY: i64 = 20_000;
+/// How deep a list the index is asked for; deeper ones are made of all there are.
+const DEEPEST: i64 = 250;
+/// How many candidates the index is asked to hold for each that is wanted, and at least; the server allows 1,000.
+const CANDIDATES_EACH: usize = 4;
+const CANDIDATES: usize = 200;
+/// More words than that are more than most texts have.
+const FEW_WORDS: usize = 32;
+
+impl PostgresMemory {
+    pub(super) async fn rank_all(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        query: &RankQuery,
+    ) -> Result<Ranks, PostgresError> {
+        let mut ranks = Ranks::default();
+        let number = match &query.meaning {
+            Some(meaning) => self.generations.find(&self.connections, &meaning.generation).await?,
+            None => None,
+        };
+        let asked = Asked::new(scope, now, &query.filter);
+        let depth = i64::try_from(query.depth).unwrap_or(i64::MAX);
+        let mut transaction = self.connections.begin_with(asked.begin()).await?;
+        if query.time {
+            let statement = format!(
+                "SELECT e.id FROM memory_entries e WHERE {ENTRIES} ORDER BY e.created_at DESC, e.id DESC LIMIT ${NEXT}"
+            );
+            let rows = asked.bind(sqlx::query(AssertSqlSafe(statement))).bind(depth);
+            let rows = rows.fetch_all(&mut *transaction).await?;
+            ranks.time = rows.iter().map(|row| sqlx::Row::try_get(row, 0)).collect::<Result<_, _>>()?;
+        }
+        if let (Some(meaning), Some(number)) = (&query.meaning, number) {
+            let by = Meaning { asked: &asked, meaning, number, depth };
+            ranks.meaning = self.by_meaning(&mut transaction, &by).await?;
+        }
+        if let Some(words) = &query.words {
+            ranks.words = by_words(&mut transaction, &asked, &words::asked(words), depth).await?;
+        }
+        transaction.commit().await?;
+        Ok(ranks)
+    }
+
+    async fn by_meaning(
+        &self,
+        transaction: &mut PgConnection,
+        by: &Meaning<'_>,
+    ) -> Result<Vec<(Uuid, f32)>, PostgresError> {
+        let near = Near::new(&by.meaning.generation, by.number, &self.vector_schema);
+        if near.has_index() && by.depth <= DEEPEST {
+            let statement = format!(
+                "SELECT count(*) FROM (SELECT FROM memory_vectors v WHERE {VECTORS} AND v.generation = {} LIMIT ${NEXT}) AS few",
+                by.number
+            );
+            let count = by.asked.bind(sqlx::query(AssertSqlSafe(statement))).bind(EXACTLY + 1);
+            let count: i64 = sqlx::Row::try_get(&count.fetch_one(&mut *transaction).await?, 0)?;
+            if count > EXACTLY {
+                let found = by.nearly(transaction, &near).await?;
+                // What an index finds in a scope that is a small part of it may be less than there is.
+                if i64::try_from(found.len()) == Ok(by.depth) {
+                    return Ok(found);
+                }
+            }
+        }
+        by.exactly(transaction, &near).await
+    }
+}
+
+/// What is compared.
+struct Meaning<'a> {
+    asked: &'a Asked<'a>,
+    meaning: &'a Embedded,
+    number: i32,
+    depth: i64,
+}
+
+impl Meaning<'_> {
+    /// One by one.
+    async fn exactly(
+        &self,
+        transaction: &mut PgConnection,
+        near: &Near<'_>,
+    ) -> Result<Vec<(Uuid, f32)>, PostgresError> {
+        let product = near.product("v.embedding", NEXT);
+        let statement = format!(
+            "SELECT v.id, -({product})::real FROM memory_vectors v WHERE {VECTORS} AND v.generation = {} AND {} \
+             ORDER BY {product}, v.id LIMIT ${}",
+            self.number,
+            sound("v.embedding", near),
+            NEXT + 1
+        );
+        self.fetch(transaction, statement, self.depth).await
+    }
+
+    /// By the index, which goes on until it has found enough or looked at as much as is allowed; what it found is compared exactly.
+    async fn nearly(
+        &self,
+        transaction: &mut PgConnection,
+        near: &Near<'_>,
+    ) -> Result<Vec<(Uuid, f32)>, PostgresError> {
+        let depth = usize::try_from(self.depth).unwrap_or(usize::MAX);
+        let candidates = depth.saturating_mul(CANDIDATES_EACH).clamp(CANDIDATES, 1_000);
+        let set = |sort: &str| {
+            format!(
+                "SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = {candidates}; \
+                 SET LOCAL hnsw.max_scan_tuples = 40000; SET LOCAL enable_sort = {sort}"
+            )
+        };
+        // To sort is dearer than it is thought to be.
+        transaction.execute(AssertSqlSafe(set("off"))).await?;
+        let statement = format!(
+            "WITH near AS MATERIALIZED (SELECT v.id, v.embedding FROM memory_vectors v WHERE {VECTORS} AND v.generation = {} \
+             ORDER BY {} LIMIT ${}) SELECT id, -({})::real FROM near WHERE {}",
+            self.number,
+            near.distance("v.embedding", NEXT),
+            NEXT + 1,
+            near.product("embedding", NEXT),
+            sound("embedding", near),
+        );
+        let found = self.fetch(transaction, statement, self.depth.saturating_mul(2)).await?;
+        transaction.execute("SET LOCAL enable_sort = on").await?;
+        Ok(found)
+    }
+
+    async fn fetch(
+        &self,
+        transaction: &mut PgConnection,
+        statement: String,
+        limit: i64,
+    ) -> Result<Vec<(Uuid, f32)>, PostgresError> {
+        let query = self.asked.bind(sqlx::query(AssertSqlSafe(statement)));
+        let rows = query.bind(as_text(&self.meaning.vector)).bind(limit).fetch_all(transaction).await?;
+        let scored = rows.iter().map(|row| Ok((sqlx::Row::try_get(row, 0)?, sqlx::Row::try_get(row, 1)?)));
+        let mut scored = scored.collect::<Result<Vec<(Uuid, f32)>, sqlx::Error>>()?;
+        scored
+            .sort_by(|(id, score), (other_id, other)| other.total_cmp(score).then_with(|| id.cmp(other_id)));
+        scored.truncate(usize::try_from(self.depth).unwrap_or(usize::MAX));
+        Ok(scored)
+    }
+}
+
+/// By words: those that few of the texts found have count more, a word that comes again counts less each time, and so do words of long texts. Only
+/// texts that are seen are counted, so no score tells of others.
+async fn by_words(
+    transaction: &mut PgConnection,
+    asked: &Asked<'_>,
+    words: &[String],
+    depth: i64,
+) -> Result<Vec<(Uuid, f32)>, PostgresError> {
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    transaction.execute(AssertSqlSafe(asked.search(words))).await?;
+    // Each text is asked for each word; where there are more words than a text has, for those that it has.
+    let matches = if words.len() <= FEW_WORDS {
+        "found f JOIN asked a ON f.words @@ a.query"
+    } else {
+        "found f CROSS JOIN LATERAL unnest(tsvector_to_array(f.words)) AS has (word) JOIN asked a ON a.word = has.word"
+    };
+    let statement = format!(
+        "WITH found AS MATERIALIZED (SELECT w.id, w.words FROM memory_words w CROSS JOIN LATERAL \
+         (SELECT FROM memory_entries e WHERE e.id = w.id AND {ENTRIES} LIMIT 1) AS e WHERE w.tenant = $1), \
+         asked AS MATERIALIZED (SELECT word, ('''' || word || '''')::tsquery AS query FROM unnest(${NEXT}::text[]) AS word), \
+         matches AS MATERIALIZED (SELECT f.id, a.word, ts_rank(f.words, a.query, 1) AS fit FROM {matches}), \
+         weighed AS MATERIALIZED (SELECT word, ln(1 + (SELECT count(*) FROM found)::float8 / count(*)) AS weight \
+         FROM matches GROUP BY word) \
+         SELECT id, sum(weight * fit)::real AS score FROM matches JOIN weighed USING (word) GROUP BY id ORDER BY score DESC, id \
+         LIMIT ${}",
+        NEXT + 1
+    );
+    let rows = asked.bind(sqlx::query(AssertSqlSafe(statement))).bind(words).bind(depth);
+    let rows = rows.fetch_all(transaction).await?;
+    let scored = rows.iter().map(|row| Ok((sqlx::Row::try_get(row, 0)?, sqlx::Row::try_get(row, 1)?)));
+    Ok(scored.collect::<Result<_, sqlx::Error>>()?)
+}
