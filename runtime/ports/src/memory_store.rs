@@ -27,7 +27,8 @@ use crate::Generation;
 /// 6. **Vectors.** A draft may bring a vector of one generation. A put that changes the text drops all vectors of the entry but the one it brings; one that leaves the text as it is keeps
 ///    them. [`put_vectors`](Self::put_vectors) adds vectors to entries that still have the revision that they were made of; others are passed over.
 /// 7. **Walls.** Nothing of one tenant is read, counted, ranked or changed for another. Within a tenant, an owner sees private entries of its own alone, and public ones of all; it removes its own alone.
-/// 8. **Expired** entries, from `expires_at` on, are not there for any call but [`expire`](Self::expire), which removes them.
+/// 8. **Expired** entries, from `expires_at` on, are not there for any call that says what time it is; [`expire`](Self::expire) removes them, and until then those that say no
+///    time count and erase them.
 /// 9. **Lists** are in the order that is asked for, ties by id in the same direction, and each entry stands in them once as long as nothing is written; who goes on after the last of a page misses nothing that stands behind it.
 /// 10. **Ranks.** [`rank`](Self::rank) answers up to three lists of the same filter, each at most as deep as asked and best first: by the cosine of vectors of the given generation and no other; by words of the query
 ///     that the text has, rare ones counting more; by time, newest first. An entry without a vector of that generation is in the other lists. The list by time is as deep as asked whenever that many entries fit, so
@@ -59,6 +60,17 @@ pub trait MemoryStore: Send + Sync + std::fmt::Debug + 'static {
         now: Timestamp,
         query: &MemoryQuery,
     ) -> Result<MemoryPage, MemoryStoreError>;
+
+    /// Returns keys and revisions of the private entries of the owner of a kind and a group, in the order of keys, byte by byte, after a key, at most `limit`; those without a
+    /// key are left out. It reads no texts and bodies: to see what has changed costs little (clauses 7, 8).
+    async fn states(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        place: (&MemoryKind, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, u64)>, MemoryStoreError>;
 
     /// Ranks entries (clauses 7, 8, 10, 11).
     async fn rank(

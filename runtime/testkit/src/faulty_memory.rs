@@ -24,6 +24,8 @@ pub enum MemoryCall {
     Get,
     /// [`MemoryStore::list`].
     List,
+    /// [`MemoryStore::states`].
+    States,
     /// [`MemoryStore::rank`].
     Rank,
     /// [`MemoryStore::put_vectors`].
@@ -167,6 +169,17 @@ impl MemoryStore for FaultyMemory {
         query: &MemoryQuery,
     ) -> Result<MemoryPage, MemoryStoreError> {
         self.run(MemoryCall::List, self.inner.list(scope, now, query)).await
+    }
+
+    async fn states(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        place: (&MemoryKind, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, u64)>, MemoryStoreError> {
+        self.run(MemoryCall::States, self.inner.states(scope, now, place, after, limit)).await
     }
 
     async fn rank(

@@ -75,6 +75,17 @@ impl MemoryStore for MapMemory {
         self.state().list(scope, now, query)
     }
 
+    async fn states(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        place: (&MemoryKind, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, u64)>, MemoryStoreError> {
+        Ok(self.state().states(scope, now, place, after, limit))
+    }
+
     async fn rank(
         &self,
         scope: &MemoryScope,

@@ -235,6 +235,28 @@ impl State {
         Ok(MemoryPage { entries, more })
     }
 
+    pub(super) fn states(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        (kind, group): (&MemoryKind, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<(String, u64)> {
+        let filter = MemoryFilter {
+            kind: Some(kind.clone()),
+            group: Some(group.to_owned()),
+            ..MemoryFilter::default()
+        };
+        let states = self.taken(scope, now, &filter);
+        let states = states.filter_map(|row| Some((row.entry.key.clone()?, row.entry.revision)));
+        let mut states: Vec<_> =
+            states.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)).collect();
+        states.sort_unstable();
+        states.truncate(limit);
+        states
+    }
+
     pub(super) fn rank(&self, scope: &MemoryScope, now: Timestamp, query: &RankQuery) -> Ranks {
         let rows: Vec<_> = self.taken(scope, now, &query.filter).collect();
         let mut ranks = Ranks::default();

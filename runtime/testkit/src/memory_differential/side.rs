@@ -97,7 +97,9 @@ impl Side {
         for whose in ["acme", "globex"] {
             for (service_tenant, user) in [("s", "a"), ("s", "b"), ("t", "a")] {
                 let scope = scope(whose, service_tenant, user);
-                all.push(self.list(0, &scope, at(0), &both(), MemoryOrder::Oldest, ALL).await);
+                let listed = self.list(0, &scope, at(0), &both(), MemoryOrder::Oldest, ALL).await;
+                self.check_states(&scope, &listed).await;
+                all.push(listed);
             }
             all.push(Outcome::Counted(self.handles[0].count(&tenant(whose), None, None).await.unwrap()));
         }
@@ -301,6 +303,26 @@ impl Side {
             all.extend(page.entries.into_iter().map(|entry| Some(self.told(entry))));
             if !page.more {
                 return Outcome::Entries(all);
+            }
+        }
+    }
+
+    /// What is told of the states of a group is what stands in its entries.
+    async fn check_states(&self, scope: &MemoryScope, listed: &Outcome) {
+        let Outcome::Entries(entries) = listed else { return };
+        let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for entry in entries.iter().flatten().filter(|entry| !entry.public) {
+            if let Some(key) = &entry.key {
+                let group = groups.entry((entry.kind.clone(), entry.group.clone())).or_default();
+                group.push((key.clone(), (by_id(entry.id), entry.revision)));
+            }
+        }
+        for ((kind, group), mut expected) in groups {
+            expected.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            let states = self.handles[0].states(scope, at(0), (&kind, &group), None, ALL).await.unwrap();
+            assert_eq!(states.len(), expected.len(), "{kind} {group}");
+            for ((key, revision), (expected, (place, nth))) in states.iter().zip(&expected) {
+                assert_eq!((key, self.nth(place, *revision)), (expected, *nth), "{kind} {group}");
             }
         }
     }

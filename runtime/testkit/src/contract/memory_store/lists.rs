@@ -1,12 +1,14 @@
 //! Clause 9 of the store.
 
+use soorma_core::MemoryKind;
 use soorma_ports::{
     MemoryAfter, MemoryDraft, MemoryEntry, MemoryFilter, MemoryOrder, MemoryQuery, MemoryStore,
 };
 
 use super::MemoryStoreHarness;
 use super::steps::{
-    ALL, ada, all_done, both, by, done, draft, id, keyed, nth, numbers, other_ada, page, public, put, remove,
+    ALL, ada, all_done, at, both, by, done, draft, id, keyed, nth, numbers, other_ada, page, public, put,
+    remove,
 };
 
 const ORDERS: [MemoryOrder; 4] =
@@ -181,4 +183,39 @@ pub(super) async fn behind_the_last_there_is_nothing<H: MemoryStoreHarness>(h: H
     let before = Some(MemoryAfter::Key(String::new(), id(0)));
     let page = page(&*store, &ada(), query(MemoryOrder::Key, before, ALL)).await;
     assert_eq!(numbers(&page.entries), [1, 2], "those without a key stand behind the empty one");
+}
+
+pub(super) async fn states_are_of_one_group_and_in_the_order_of_keys<H: MemoryStoreHarness>(h: H) {
+    let store = h.store();
+    let of = |nth, key: &str, group: &str| MemoryDraft { group: group.into(), ..keyed(nth, key) };
+    let writes = vec![
+        put(of(1, "b", "g"), 10),
+        put(of(2, "a", "g"), 20),
+        put(of(3, "B", "g"), 20),
+        put(of(4, "c", "other"), 20),
+        put(public(of(5, "d", "g")), 20),
+        put(MemoryDraft { group: "g".into(), ..draft(6) }, 20),
+        put(MemoryDraft { kind: MemoryKind::WORKING, ..of(7, "e", "g") }, 20),
+        by(other_ada(), put(of(8, "f", "g"), 20)),
+        put(MemoryDraft { expires_at: Some(at(500)), ..of(9, "x", "g") }, 20),
+        put(of(10, "b", "g"), 30),
+    ];
+    all_done(&*store, writes).await;
+    let (scope, kind) = (ada(), MemoryKind::SEMANTIC);
+    let states =
+        async |now, after, limit| store.states(&scope, at(now), (&kind, "g"), after, limit).await.unwrap();
+    let keys = |states: &[(String, u64)]| states.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+    let all = states(499, None, ALL).await;
+    assert_eq!(keys(&all), ["B", "a", "b", "x"]);
+    assert_eq!(keys(&states(500, None, ALL).await), ["B", "a", "b"]);
+    assert_eq!(states(499, Some("B"), 2).await, all[1..3]);
+    assert_eq!(states(499, Some("x"), 2).await, []);
+    assert_eq!(states(499, None, 0).await, []);
+    let entries = page(&*store, &ada(), query(MemoryOrder::Oldest, None, ALL)).await.entries;
+    for (key, revision) in &all[..3] {
+        let entry = entries.iter().find(|entry| {
+            !entry.public && entry.key.as_ref() == Some(key) && (&entry.kind, &*entry.group) == (&kind, "g")
+        });
+        assert_eq!(entry.unwrap().revision, *revision, "{key}");
+    }
 }
