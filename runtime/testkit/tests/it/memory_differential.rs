@@ -33,6 +33,7 @@ enum Fault {
     ForgetsToExpire,
     TakesWordsForOne,
     LosesWhatIsReopened,
+    TellsOfStatesInNoOrder,
 }
 
 /// A store with a fault, or the one that has none.
@@ -100,6 +101,21 @@ impl MemoryStore for Twisted {
             page.entries.pop();
         }
         Ok(page)
+    }
+
+    async fn states(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        place: (&MemoryKind, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, u64)>, MemoryStoreError> {
+        let mut states = self.inner.states(scope, now, place, after, limit).await?;
+        if self.has(Fault::TellsOfStatesInNoOrder) {
+            states.reverse();
+        }
+        Ok(states)
     }
 
     async fn rank(
@@ -205,7 +221,7 @@ impl MemoryStore for Twisted {
 /// A world whose store has the fault of this number.
 struct World<const FAULT: usize>(Arc<MapMemory>);
 
-const FAULTS: [Fault; 17] = [
+const FAULTS: [Fault; 18] = [
     Fault::ExpiresAMomentLate,
     Fault::ForgetsLabelsOfAFilter,
     Fault::PutsWhateverIsThere,
@@ -223,6 +239,7 @@ const FAULTS: [Fault; 17] = [
     Fault::ForgetsToExpire,
     Fault::TakesWordsForOne,
     Fault::LosesWhatIsReopened,
+    Fault::TellsOfStatesInNoOrder,
 ];
 
 impl<const FAULT: usize> MemoryStoreHarness for World<FAULT> {
@@ -299,4 +316,5 @@ found! {
     a_store_that_forgets_to_expire_is_told = 14,
     a_store_that_takes_words_for_one_is_told = 15,
     a_store_that_loses_what_is_reopened_is_told = 16,
+    a_store_that_tells_of_states_in_no_order_is_told = 17,
 }
