@@ -35,9 +35,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use soorma_core::{MemoryKind, MemoryScope, Owner, TenantId, Timestamp};
 use soorma_ports::{
-    Erased, EventLogError, Generation, KindCount, KindErased, MemoryDone, MemoryEntry, MemoryPage,
-    MemoryPlace, MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError, MemoryWrite, NewVector,
-    RankQuery, Ranks, Unembedded,
+    Erased, EventLogError, Generation, KindCount, KindErased, MemoryDone, MemoryEntry, MemoryFilter,
+    MemoryPage, MemoryPlace, MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError, MemoryWrite,
+    NewVector, RankQuery, Ranks, Unembedded,
 };
 use uuid::Uuid;
 
@@ -191,6 +191,23 @@ impl MemoryStore for SqliteMemory {
     ) -> Result<MemoryPage, MemoryStoreError> {
         let (scope, query) = (scope.clone(), query.clone());
         self.read(move |connection| list::page(connection, &scope, now, &query)).await?
+    }
+
+    async fn states(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        (kind, group): (&MemoryKind, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, u64)>, MemoryStoreError> {
+        let (scope, group, after) = (scope.clone(), group.to_owned(), after.map(ToOwned::to_owned));
+        let filter = MemoryFilter { kind: Some(kind.clone()), ..MemoryFilter::default() };
+        self.read(move |connection| {
+            let Some(scope) = scope::seen(connection, &scope, &filter)?.pop() else { return Ok(Vec::new()) };
+            list::states(connection, scope, now, &group, after.as_deref(), limit)
+        })
+        .await
     }
 
     async fn rank(

@@ -1,7 +1,7 @@
 //! Entries in an order, on a reader's connection: some of each scope, merged.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 use soorma_core::{MemoryScope, Timestamp};
 use soorma_ports::{
     MemoryAfter, MemoryEntry, MemoryFilter, MemoryOrder, MemoryPage, MemoryQuery, MemoryStoreError,
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::entry::{self, columns};
 use super::filter::Condition;
 use super::scope;
-use crate::numbers::count;
+use crate::numbers::{count, unsigned};
 
 /// Returns a page, or why who asks cannot go on from where he is.
 pub(super) fn page(
@@ -28,30 +28,53 @@ pub(super) fn page(
     let one_more = limit.saturating_add(1);
     let mut entries: Vec<MemoryEntry> = Vec::new();
     for scope in scope::seen(connection, scope, filter)? {
-        // Neither of the other two has an index in its order.
-        let in_order = matches!(order, MemoryOrder::Newest | MemoryOrder::Oldest);
-        let mut condition = Condition::new(connection, scope, filter, now, in_order)?;
-        let by = by(*order);
-        if let Some((value, id)) = &after {
-            let (value, id) = (condition.bind(value.clone()), condition.bind(id.as_bytes().to_vec().into()));
-            condition.sql.push_str(&format!(" AND ({by}, e.id) {} ({value}, {id})", beyond(*order)));
-        }
-        let limit = condition.bind(count(one_more).into());
-        let (from, taken, direction) = (condition.from, &condition.sql, direction(*order));
-        let columns = columns!();
-        let sql = format!(
-            "SELECT {columns} FROM {from} CROSS JOIN memory_scopes s ON s.id = e.scope CROSS JOIN memory_owners w ON w.id = e.owner
-             WHERE {taken} ORDER BY {by} {direction}, e.id {direction} LIMIT {limit}"
-        );
-        let mut select = connection.prepare_cached(&sql)?;
-        for read in select.query_map(params_from_iter(condition.params), entry::read)? {
-            entries.push(read?);
+        for range in ranges(*order, after.as_ref()) {
+            // That by the last change has no index.
+            let in_order = matches!(order, MemoryOrder::Newest | MemoryOrder::Oldest);
+            let mut condition = Condition::new(connection, scope, filter, now, in_order)?;
+            let (id, value) = match after.clone() {
+                Some((value, id)) => (condition.bind(id.as_bytes().to_vec().into()), condition.bind(value)),
+                None => Default::default(),
+            };
+            condition.sql.push_str(&range.replace("$id", &id).replace("$value", &value));
+            let limit = condition.bind(count(one_more).into());
+            let (from, taken, direction, by) =
+                (condition.from, &condition.sql, direction(*order), by(*order));
+            let columns = columns!();
+            let sql = format!(
+                "SELECT {columns} FROM {from} CROSS JOIN memory_scopes s ON s.id = e.scope CROSS JOIN memory_owners w ON w.id = e.owner
+                 WHERE {taken} ORDER BY {by} {direction}, e.id {direction} LIMIT {limit}"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            for read in select.query_map(params_from_iter(condition.params), entry::read)? {
+                entries.push(read?);
+            }
         }
     }
     sort(&mut entries, *order);
     let more = entries.len() > *limit;
     entries.truncate(*limit);
     Ok(Ok(MemoryPage { entries, more }))
+}
+
+/// Keys and revisions in a bundle of one scope, in the order of keys. The index leads to them, and the rows are not read to their ends.
+pub(super) fn states(
+    connection: &Connection,
+    scope: i64,
+    now: Timestamp,
+    bundle: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> rusqlite::Result<Vec<(String, u64)>> {
+    let beyond = if after.is_some() { ">" } else { ">=" };
+    let sql = format!(
+        "SELECT name, revision FROM memory_entries INDEXED BY memory_entries_name
+         WHERE scope = ?1 AND bundle = ?2 AND name {beyond} ?3 AND (expires_at IS NULL OR expires_at > ?4)
+         ORDER BY name LIMIT ?5"
+    );
+    let params = params![scope, bundle, after.unwrap_or_default(), now.micros(), count(limit)];
+    let read = |row: &Row<'_>| Ok((row.get(0)?, unsigned(row.get(1)?)));
+    connection.prepare_cached(&sql)?.query_map(params, read)?.collect()
 }
 
 /// The ids of the newest, at most so many, newest first.
@@ -88,7 +111,7 @@ fn by(order: MemoryOrder) -> &'static str {
     match order {
         MemoryOrder::Newest | MemoryOrder::Oldest => "e.created_at",
         MemoryOrder::Updated => "e.updated_at",
-        MemoryOrder::Key => "coalesce(e.name, '')",
+        MemoryOrder::Key => "e.name",
     }
 }
 
@@ -99,8 +122,20 @@ fn direction(order: MemoryOrder) -> &'static str {
     }
 }
 
-fn beyond(order: MemoryOrder) -> &'static str {
-    if direction(order) == "DESC" { "<" } else { ">" }
+/// What is looked through, each by an index where there is one: of those without a key, who come first, and those with one that
+/// is two parts.
+fn ranges(order: MemoryOrder, after: Option<&(Value, Uuid)>) -> &'static [&'static str] {
+    match (order, after) {
+        (MemoryOrder::Newest | MemoryOrder::Oldest | MemoryOrder::Updated, None) => &[""],
+        (MemoryOrder::Newest, Some(_)) => &[" AND (e.created_at, e.id) < ($value, $id)"],
+        (MemoryOrder::Oldest, Some(_)) => &[" AND (e.created_at, e.id) > ($value, $id)"],
+        (MemoryOrder::Updated, Some(_)) => &[" AND (e.updated_at, e.id) < ($value, $id)"],
+        (MemoryOrder::Key, None) => &[" AND e.name IS NULL", " AND e.name >= ''"],
+        (MemoryOrder::Key, Some((Value::Text(key), _))) if key.is_empty() => {
+            &[" AND e.name IS NULL AND $value = '' AND e.id > $id", " AND (e.name, e.id) > ($value, $id)"]
+        }
+        (MemoryOrder::Key, Some(_)) => &[" AND (e.name, e.id) > ($value, $id)"],
+    }
 }
 
 fn place(after: &MemoryAfter, order: MemoryOrder) -> Result<(Value, Uuid), MemoryStoreError> {

@@ -26,7 +26,8 @@ CREATE TABLE memory_scopes(
     UNIQUE(tenant, owner, kind)
 );
 CREATE INDEX memory_scopes_of_kind ON memory_scopes(kind);
--- The labels stand here as JSON for who reads an entry, and in a table of their own for who looks for them.
+-- The labels stand here as JSON for who reads an entry, and in a table of their own for who looks for them. What is long stands last, so
+-- that who looks at the rest does not read it.
 CREATE TABLE memory_entries(
     key INTEGER PRIMARY KEY AUTOINCREMENT,
     scope INTEGER NOT NULL,
@@ -34,11 +35,6 @@ CREATE TABLE memory_entries(
     owner INTEGER NOT NULL,
     public INTEGER NOT NULL,
     id BLOB NOT NULL,
-    bundle TEXT NOT NULL,
-    name TEXT,
-    text TEXT,
-    body TEXT NOT NULL,
-    labels TEXT,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     valid_from INTEGER,
@@ -46,10 +42,16 @@ CREATE TABLE memory_entries(
     expires_at INTEGER,
     revision INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
-    words INTEGER NOT NULL
+    words INTEGER NOT NULL,
+    bundle TEXT NOT NULL,
+    name TEXT,
+    labels TEXT,
+    text TEXT,
+    body TEXT NOT NULL
 );
 CREATE UNIQUE INDEX memory_entries_id ON memory_entries(id, tenant);
-CREATE UNIQUE INDEX memory_entries_name ON memory_entries(scope, bundle, name) WHERE name IS NOT NULL;
+-- Also of those without a name, which are many: who goes through a bundle by name need not look for them.
+CREATE UNIQUE INDEX memory_entries_name ON memory_entries(scope, bundle, name);
 CREATE INDEX memory_entries_created ON memory_entries(scope, created_at, id);
 CREATE INDEX memory_entries_bundle ON memory_entries(scope, bundle, created_at, id);
 CREATE INDEX memory_entries_expires ON memory_entries(expires_at) WHERE expires_at IS NOT NULL;
