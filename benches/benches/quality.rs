@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use soorma_benches::table;
 use soorma_core::{Data, MemoryScope, Owner, Role, TenantId, Timestamp};
-use soorma_memory::{AgentMemory, Config};
+use soorma_memory::{Config, Memories};
 use soorma_ports::{
     Clock, Embedder, Episodic as _, NewEpisode, NewFact, Recall, RecallFilter, Semantic as _, Weights,
 };
@@ -121,7 +121,7 @@ async fn run(embedder: &Arc<dyn Embedder>, told: &[Told], asked: &[Question]) ->
         ..Config::default()
     };
     let (branch, memory) =
-        AgentMemory::new(log.memory(), Arc::clone(&clock) as _, Arc::new(SeededEntropy::new(SEED)), config);
+        Memories::new(log.memory(), Arc::clone(&clock) as _, Arc::new(SeededEntropy::new(SEED)), config);
     let root = Root::start(SupervisorSpec::new("root", Strategy::OneForOne).child(branch)).await.unwrap();
     let owner = Owner::new("st", "su").unwrap();
     let scope = MemoryScope { tenant: TenantId::default(), owner };
@@ -145,7 +145,7 @@ async fn run(embedder: &Arc<dyn Embedder>, told: &[Told], asked: &[Question]) ->
     ranks
 }
 
-async fn tell(memory: &AgentMemory, scope: &MemoryScope, told: &Told) -> Uuid {
+async fn tell(memory: &Memories, scope: &MemoryScope, told: &Told) -> Uuid {
     let metadata = Data::from_json("{}").unwrap();
     let content = told.text.clone();
     if let Some(session) = told.session {
@@ -174,7 +174,7 @@ async fn tell(memory: &AgentMemory, scope: &MemoryScope, told: &Told) -> Uuid {
     fact.id
 }
 
-async fn ask(memory: &AgentMemory, scope: &MemoryScope, question: &Question, weights: Weights) -> Vec<Uuid> {
+async fn ask(memory: &Memories, scope: &MemoryScope, question: &Question, weights: Weights) -> Vec<Uuid> {
     let filter = RecallFilter { valid_at: question.as_of.map(Minutes::of), ..RecallFilter::default() };
     let recall = Recall { weights, filter, ..Recall::new(question.text.clone(), DEPTH) };
     if question.sort == Sort::Said {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use soorma_benches::table;
-use soorma_memory::{AgentMemory, Config};
+use soorma_memory::{Config, Memories};
 use soorma_node::{MachineClock, MachineEntropy};
 use soorma_ports::{Clock as _, Generation, MemoryStore, Recall, Semantic as _};
 use soorma_postgres::{Postgres, PostgresConfig};
@@ -169,7 +169,7 @@ async fn through_memory(store: &Arc<dyn MemoryStore>, world: &World) -> Answers 
     }
     let config = Config { embedder: Some(embedder), ..Config::default() };
     let (branch, memory) =
-        AgentMemory::new(Arc::clone(store), Arc::new(MachineClock), Arc::new(MachineEntropy), config);
+        Memories::new(Arc::clone(store), Arc::new(MachineClock), Arc::new(MachineEntropy), config);
     let root = Root::start(SupervisorSpec::new("root", Strategy::OneForOne).child(branch)).await.unwrap();
     let mut answers = Vec::new();
     for turn in 0..2 {

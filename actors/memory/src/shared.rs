@@ -23,6 +23,8 @@ use crate::watch::Watches;
 
 /// How long the store may take: then it counts as away, and nobody waits any longer.
 const WITHIN: Duration = Duration::from_secs(10);
+/// The same for what is done in as many parts as it takes: each of them is short, all of them are as long as a tenant is large.
+const ALL_WITHIN: Duration = Duration::from_secs(600);
 /// How often something is read and written anew that others change at the same time.
 pub(crate) const TRIES: u32 = 32;
 
@@ -90,16 +92,15 @@ impl Shared {
         &self,
         call: impl Future<Output = Result<T, MemoryStoreError>>,
     ) -> Result<T, Error> {
-        self.heard(self.within(call).await)
+        self.heard(within(WITHIN, call).await)
     }
 
-    async fn within<T>(
+    /// The same for what is done in parts.
+    pub(crate) async fn ask_for_all<T>(
         &self,
         call: impl Future<Output = Result<T, MemoryStoreError>>,
-    ) -> Result<T, MemoryStoreError> {
-        timeout(WITHIN, call).await.unwrap_or_else(|_| {
-            Err(MemoryStoreError::Unavailable(format!("no answer within {} seconds", WITHIN.as_secs())))
-        })
+    ) -> Result<T, Error> {
+        self.heard(within(ALL_WITHIN, call).await)
     }
 
     fn heard<T>(&self, answer: Result<T, MemoryStoreError>) -> Result<T, Error> {
@@ -141,7 +142,7 @@ impl Shared {
 
     async fn write_together(&self, writes: Vec<MemoryWrite>) -> Result<Vec<Outcome>, MemoryStoreError> {
         let count = writes.len();
-        let outcomes = self.within(self.store.write(writes)).await?;
+        let outcomes = within(WITHIN, self.store.write(writes)).await?;
         if outcomes.len() == count {
             self.outage.over();
             return Ok(outcomes);
@@ -306,6 +307,15 @@ impl Shared {
     pub(crate) fn reading(&self, tenant: &TenantId) -> Result<Place, Error> {
         self.tenants.enter(tenant, 0)
     }
+}
+
+async fn within<T>(
+    within: Duration,
+    call: impl Future<Output = Result<T, MemoryStoreError>>,
+) -> Result<T, MemoryStoreError> {
+    timeout(within, call).await.unwrap_or_else(|_| {
+        Err(MemoryStoreError::Unavailable(format!("no answer within {} seconds", within.as_secs())))
+    })
 }
 
 /// Returns how many bytes an entry takes: its text and its body, as a store counts them.

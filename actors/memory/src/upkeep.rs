@@ -8,10 +8,19 @@ use soorma_core::{
 };
 use soorma_ports::{Erased, MemoryTally, Upkeep};
 
-use crate::agent_memory::AgentMemory;
+use crate::memories::Memories;
+
+/// Does something when it is dropped: also where what comes before fails halfway, or nobody waits for it any more.
+struct Afterwards<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Afterwards<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
 
 #[async_trait]
-impl Upkeep for AgentMemory {
+impl Upkeep for Memories {
     async fn stats(&self, tenant: &TenantId, owner: Option<&Owner>) -> Result<MemoryStats, Error> {
         let shared = &self.shared;
         let _held = shared.reading(tenant)?;
@@ -37,12 +46,14 @@ impl Upkeep for AgentMemory {
     async fn erase(&self, tenant: &TenantId, whose: &Erased) -> Result<MemoryReceipt, Error> {
         let shared = &self.shared;
         let _held = shared.reading(tenant)?;
-        let lines = shared.ask(shared.store.erase(tenant, whose)).await;
         // Whether or not it is known that all is gone: nothing of it is to be answered from here.
-        shared.questions.forget(tenant);
-        shared.tenants.count_again(tenant);
-        shared.watches.changed_in(tenant);
-        let lines = lines?;
+        let after = Afterwards(|| {
+            shared.questions.forget(tenant);
+            shared.tenants.count_again(tenant);
+            shared.watches.changed_in(tenant);
+        });
+        let lines = shared.ask_for_all(shared.store.erase(tenant, whose)).await?;
+        drop(after);
         let (service_tenant_id, user_id) = match whose {
             Erased::Owner(owner) => (Some(owner.service_tenant().to_owned()), Some(owner.user().to_owned())),
             Erased::ServiceTenant(service_tenant) => (Some(service_tenant.clone()), None),
@@ -71,8 +82,9 @@ impl Upkeep for AgentMemory {
             let message = "this node has no embedder to make vectors anew; set models.embedder";
             return Err(Error::invalid(message));
         }
-        let dropped = shared.ask(shared.store.drop_vectors(Some(tenant), None)).await?;
-        shared.to_embed.notify_one();
+        let after = Afterwards(|| shared.to_embed.notify_one());
+        let dropped = shared.ask_for_all(shared.store.drop_vectors(Some(tenant), None)).await?;
+        drop(after);
         Ok(dropped)
     }
 

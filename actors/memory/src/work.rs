@@ -7,11 +7,11 @@ use soorma_ports::{
     TaskContextChange, Work,
 };
 
-use crate::agent_memory::AgentMemory;
 use crate::kinds::{plan, plan_context, remove_by_key, session, task_context};
+use crate::memories::Memories;
 
 #[async_trait]
-impl Work for AgentMemory {
+impl Work for Memories {
     async fn make_plan(&self, scope: &MemoryScope, new: NewPlan) -> Result<Plan, Error> {
         plan::make(&self.shared, scope, new).await
     }

@@ -9,7 +9,7 @@ use soorma_agents::{Agents, Runtime};
 use soorma_bus::EventBus;
 use soorma_core::{Error, Topic, TreeNode};
 use soorma_edge::Edge;
-use soorma_memory::AgentMemory;
+use soorma_memory::Memories;
 use soorma_ports::{Bus, Clock, Directory, Embedder, Entropy, EventLogError, Memory};
 use soorma_registry::Registry;
 use soorma_supervise::{
@@ -86,7 +86,7 @@ pub struct Node {
     agents: Agents,
     bus: Arc<EventBus>,
     registry: Arc<Registry>,
-    memory: Arc<AgentMemory>,
+    memory: Arc<Memories>,
     embedder: Option<Arc<dyn Embedder>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -131,7 +131,7 @@ impl Node {
             soorma_registry::Config { embedder: embedder.clone(), ..registry_config(&config) },
         );
         bus.checked_by(Arc::clone(&registry) as _);
-        let (memory_branch, memory) = AgentMemory::new(
+        let (memory_branch, memory) = Memories::new(
             backends.memory(),
             Arc::clone(&clock),
             Arc::clone(&entropy),

@@ -155,7 +155,7 @@ async fn an_event_of_nobody_is_of_the_default_user_and_plan() {
     (event.tenant_id, event.user_id) = (None, Some(" ".to_owned()));
     world.publish(event).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let (_, memory) = soorma_memory::AgentMemory::new(
+    let (_, memory) = soorma_memory::Memories::new(
         store,
         std::sync::Arc::new(soorma_testkit::TestClock::new()),
         std::sync::Arc::new(soorma_testkit::SeededEntropy::new(2)),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use soorma_agents::{Agent, Agents, Runtime};
 use soorma_bus::{Config, EventBus};
 use soorma_core::{Data, Event, Position, TenantId, Topic, TreeNode};
-use soorma_memory::AgentMemory;
+use soorma_memory::Memories;
 use soorma_ports::{Bus, Clock, DeadLetter, DeadLetterFilter, EventLog, MemoryStore, Reach};
 use soorma_supervise::{Intensity, Root, Strategy, SupervisorSpec};
 use soorma_testkit::{FaultyLog, MemoryLog, SeededEntropy, TestClock, event};
@@ -34,7 +34,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
         let memory = store.map(|store| {
             let entropy = Arc::new(SeededEntropy::new(1));
-            AgentMemory::new(store, Arc::clone(&clock), entropy, soorma_memory::Config::default())
+            Memories::new(store, Arc::clone(&clock), entropy, soorma_memory::Config::default())
         });
         let log = FaultyLog::new(MemoryLog::new(Arc::clone(&clock)));
         let bus = EventBus::new(log.clone(), Config::default());

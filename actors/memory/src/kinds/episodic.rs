@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::labels::{each_once, label, members, of_member, of_metadata};
 use super::{body, nothing, read, session, unreadable};
-use crate::agent_memory::AgentMemory;
 use crate::bounds;
+use crate::memories::Memories;
 use crate::recall::{self, Mark};
 use crate::shared::{Shared, after, unknown, weight};
 
@@ -121,7 +121,7 @@ async fn log(shared: &Shared, scope: &MemoryScope, new: NewEpisode) -> Result<Me
 }
 
 #[async_trait]
-impl Episodic for AgentMemory {
+impl Episodic for Memories {
     async fn log_episode(&self, scope: &MemoryScope, new: NewEpisode) -> Result<Episode, Error> {
         let entry = log(&self.shared, scope, new).await?;
         episode(scope, entry, Mark::default())

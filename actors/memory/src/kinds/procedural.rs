@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::labels::label;
 use super::{body, read};
-use crate::agent_memory::AgentMemory;
 use crate::bounds;
+use crate::memories::Memories;
 use crate::recall::{self, Mark};
 use crate::shared::after;
 
@@ -103,7 +103,7 @@ fn skill(scope: &MemoryScope, entry: MemoryEntry, mark: Mark) -> Result<Skill, E
 }
 
 #[async_trait]
-impl Procedural for AgentMemory {
+impl Procedural for Memories {
     async fn store_skill(&self, scope: &MemoryScope, new: NewSkill) -> Result<(Skill, bool), Error> {
         check(&new)?;
         let shared = &self.shared;

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::labels::{each_once, label, members, of_member, of_metadata, scalar};
 use super::{body, nothing, read};
-use crate::agent_memory::AgentMemory;
 use crate::bounds::{self, KEY_BYTES};
 use crate::members::Members;
+use crate::memories::Memories;
 use crate::recall::{self, Mark};
 use crate::shared::{after, weight};
 
@@ -141,7 +141,7 @@ fn filter(of: &RecallFilter, now: Timestamp) -> Result<MemoryFilter, Error> {
 }
 
 #[async_trait]
-impl Semantic for AgentMemory {
+impl Semantic for Memories {
     async fn store_fact(&self, scope: &MemoryScope, new: NewFact) -> Result<(Fact, bool), Error> {
         let shared = &self.shared;
         let mut draft = draft(new, shared.new_id())?;

@@ -15,8 +15,8 @@ use soorma_ports::{
 use uuid::Uuid;
 
 use super::{body, read, unreadable};
-use crate::agent_memory::AgentMemory;
 use crate::bounds::{self, GROUP_BYTES, KEY_BYTES, stored};
+use crate::memories::Memories;
 use crate::op;
 use crate::watch::PlanWatch;
 use crate::writers::{Act, Answer};
@@ -108,7 +108,7 @@ fn working_value(scope: &MemoryScope, plan: &str, entry: &MemoryEntry) -> Result
     })
 }
 
-impl AgentMemory {
+impl Memories {
     async fn have_changed(
         &self,
         scope: &MemoryScope,
@@ -126,7 +126,7 @@ fn misunderstood() -> Error {
 }
 
 #[async_trait]
-impl Working for AgentMemory {
+impl Working for Memories {
     async fn set_value(
         &self,
         scope: &MemoryScope,

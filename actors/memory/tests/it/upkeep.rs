@@ -153,3 +153,56 @@ async fn what_fails_in_the_background_is_done_later() {
     let nothing = node.memory.reembed(&tenant("one")).await.expect_err("there is no embedder");
     assert_eq!(nothing.code, ErrorCode::Invalid);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_erased_in_many_parts_is_answered_with_its_receipt_however_long_it_takes() {
+    let (world, node) = plain().await;
+    node.know(knowledge("text")).await;
+    world.store.delay(1, MemoryCall::Erase, Duration::from_secs(300));
+    let receipt = node.memory.erase(&tenant("one"), &Erased::Tenant).await.expect("erased");
+    assert_eq!(receipt.entries, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn vectors_that_are_dropped_come_again_also_where_it_is_not_known_that_they_were() {
+    let (world, node, _embedder) = scripted().await;
+    node.know(knowledge("text")).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let embedded = async || {
+        let stats = node.memory.stats(&tenant("one"), None).await.expect("stats");
+        stats.embedding.expect("an embedder").embedded
+    };
+    let away = soorma_ports::MemoryStoreError::Unavailable("unplugged".into());
+    world.store.commit_then_fail(1, MemoryCall::DropVectors, &away);
+    assert!(node.memory.reembed(&tenant("one")).await.is_err());
+    assert_eq!(embedded().await, 0);
+    node.until_embedded().await;
+    // Who asked has gone away meanwhile.
+    world.store.delay(1, MemoryCall::DropVectors, Duration::from_secs(60));
+    let one = tenant("one");
+    let asked = node.memory.reembed(&one);
+    assert!(tokio::time::timeout(Duration::from_secs(1), asked).await.is_err());
+    world.map.drop_vectors(Some(&tenant("one")), None).await.expect("dropped");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(embedded().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_cannot_be_counted_keeps_none_of_the_others_from_it() {
+    let world = World::new();
+    let node = world.node(1, Config { max_entries_per_tenant: 1, ..Config::default() }).await;
+    let (ada, two) = (ada(), scope("two", "st", "ada"));
+    for who in [&ada, &two] {
+        node.memory.store_fact(who, knowledge("text")).await.expect("stored");
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.map.erase(&tenant("two"), &Erased::Tenant).await.expect("erased");
+    let away = soorma_ports::MemoryStoreError::Unavailable("unplugged".into());
+    world.store.fail_next(1, MemoryCall::Count, &away);
+    let again = async |who| node.memory.store_fact(who, knowledge("more")).await;
+    let (first, second) = tokio::join!(again(&ada), again(&two));
+    assert!(first.is_err() && second.is_err(), "that there is room again is not known yet");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(world.store.pending(), 0);
+    again(&two).await.expect("there is room");
+}

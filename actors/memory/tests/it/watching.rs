@@ -112,7 +112,7 @@ async fn whatever_is_written_by_two_nodes_who_watches_ends_with_what_is_there() 
     }
 }
 
-async fn node_set_end(memory: &Arc<soorma_memory::AgentMemory>) {
+async fn node_set_end(memory: &Arc<soorma_memory::Memories>) {
     memory.set_value(&ada(), "p", "end", json("0"), SetWhen::Any, None).await.expect("set");
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use soorma_core::{AnyJson, ChildState, Data, Fact, MemoryScope, Owner, Role, TreeNode};
-use soorma_memory::{AgentMemory, Config};
+use soorma_memory::{Config, Memories};
 use soorma_ports::{
     Found, NewEpisode, NewFact, NewSkill, Recall, Semantic as _, SetWhen, Upkeep as _, Working as _,
 };
@@ -21,7 +21,7 @@ pub(crate) struct World {
 
 pub(crate) struct Node {
     pub(crate) root: Root,
-    pub(crate) memory: Arc<AgentMemory>,
+    pub(crate) memory: Arc<Memories>,
 }
 
 impl World {
@@ -32,7 +32,7 @@ impl World {
     }
 
     pub(crate) async fn node(&self, seed: u64, config: Config) -> Node {
-        let (branch, memory) = AgentMemory::new(
+        let (branch, memory) = Memories::new(
             Arc::clone(&self.store) as _,
             Arc::clone(&self.clock) as _,
             Arc::new(SeededEntropy::new(seed)),

@@ -11,7 +11,7 @@ use soorma_bus::EventBus;
 use soorma_core::{ChildState, Topic, TreeNode};
 use soorma_edge::{Access, Config, Edge, Tokens, serve};
 use soorma_identity::{Verifier, VerifierSpec};
-use soorma_memory::AgentMemory;
+use soorma_memory::Memories;
 use soorma_ports::{Clock, Embedder, EventLog};
 use soorma_registry::Registry;
 use soorma_supervise::{Root, Strategy, SupervisorSpec};
@@ -168,7 +168,7 @@ impl Server {
         let embedder = ScriptedEmbedder::new("scripted/8");
         let remembered =
             soorma_memory::Config { embedder: Some(embedder.clone()), ..soorma_memory::Config::default() };
-        let (remembers, memory) = AgentMemory::new(kept.clone(), clock.clone(), entropy.clone(), remembered);
+        let (remembers, memory) = Memories::new(kept.clone(), clock.clone(), entropy.clone(), remembered);
         let spec =
             SupervisorSpec::new("root", Strategy::OneForOne).child(branch).child(directory).child(remembers);
         let root = Root::start(spec).await.expect("a tree");

@@ -13,7 +13,7 @@ use crate::{embedder, janitor};
 
 /// Answers what is asked of memory: [`Memory`](soorma_ports::Memory). What it knows outlives the crashes of its children.
 #[derive(Debug)]
-pub struct AgentMemory {
+pub struct Memories {
     pub(crate) shared: Arc<Shared>,
     pub(crate) writers: Writers,
 }
@@ -21,7 +21,7 @@ pub struct AgentMemory {
 /// A memory that fails again and again is no reason to end the node: events flow, and what is stored can be read.
 const BRANCH: Intensity = Intensity::new(10_000, Duration::from_secs(60));
 
-impl AgentMemory {
+impl Memories {
     /// Makes the memory over a store: the branch `memory` of the tree, and the handle to ask it by.
     #[must_use]
     pub fn new(
