@@ -141,6 +141,17 @@ impl MemoryStore for PostgresMemory {
         self.in_time(|| async { Ok(read::list(&self.connections, scope, now, query).await) }).await?
     }
 
+    async fn states(
+        &self,
+        scope: &MemoryScope,
+        now: Timestamp,
+        place: (&MemoryKind, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, u64)>, MemoryStoreError> {
+        Ok(self.in_time(|| read::states(&self.connections, scope, now, place, after, limit)).await?)
+    }
+
     async fn rank(
         &self,
         scope: &MemoryScope,

@@ -15,16 +15,23 @@ pub(super) const ENTRIES: &str = "e.tenant = $1 AND (e.whose = $2 OR e.whose = $
      AND ($5::text IS NULL OR e.kind = $5) AND ($6::text IS NULL OR e.grp = $6) \
      AND ($7::bigint IS NULL OR e.created_at >= $7) AND ($8::bigint IS NULL OR e.created_at < $8) \
      AND ($9::bigint IS NULL OR ((e.valid_from IS NULL OR e.valid_from <= $9) AND (e.valid_until IS NULL OR e.valid_until > $9))) \
-     AND ($10::text[] IS NULL OR e.labels @> $10 AND e.id IN (SELECT w.id FROM memory_words w WHERE w.tenant = $1))";
+     AND ($10::text[] IS NULL OR e.labels @> $10)";
 
 /// The same of vectors that are `v`, whose entries are looked at only for what the vectors do not say.
 pub(super) const VECTORS: &str = "v.tenant = $1 AND (v.whose = $2 OR v.whose = $3) AND (v.expires_at IS NULL OR v.expires_at > $4) \
      AND ($5::text IS NULL OR v.kind = $5) AND ($6::text IS NULL OR v.grp = $6) \
      AND ($7::bigint IS NULL OR v.created_at >= $7) AND ($8::bigint IS NULL OR v.created_at < $8) \
-     AND ($10::text[] IS NULL OR v.id IN (SELECT w.id FROM memory_words w WHERE w.tenant = $1)) \
      AND ($9::bigint IS NULL AND $10::text[] IS NULL OR EXISTS (SELECT FROM memory_entries e WHERE e.tenant = $1 AND e.id = v.id \
      AND ($9::bigint IS NULL OR ((e.valid_from IS NULL OR e.valid_from <= $9) AND (e.valid_until IS NULL OR e.valid_until > $9))) \
      AND ($10::text[] IS NULL OR e.labels @> $10)))";
+
+/// Entries whose words are searched. Here and elsewhere `OFFSET 0` keeps a look at one row by its id what it is: a table that has just grown is thought to be
+/// small, and then all of a scope is read for each of them.
+pub(super) const ENTRIES_OF_WORDS: &str = "(SELECT w.id, w.words FROM memory_words w WHERE w.tenant = $1) AS w CROSS JOIN LATERAL \
+     (SELECT * FROM memory_entries e WHERE e.tenant = $1 AND e.id = w.id OFFSET 0) AS e";
+/// Vectors of entries whose words are searched.
+const VECTORS_OF_WORDS: &str = "(SELECT w.id, w.words FROM memory_words w WHERE w.tenant = $1) AS w CROSS JOIN LATERAL \
+     (SELECT * FROM memory_vectors v WHERE v.tenant = $1 AND v.id = w.id OFFSET 0) AS v";
 
 /// The first parameter that is not of the filter.
 pub(super) const NEXT: usize = 11;
@@ -50,6 +57,21 @@ impl<'a> Asked<'a> {
         };
         let labels = Some(filter.labels.as_slice()).filter(|labels| !labels.is_empty());
         Self { tenant: scope.tenant.as_str(), whose, other, now: now.micros(), filter, labels }
+    }
+
+    /// Where entries that are `e` are read from: with labels, from the words that they are found by.
+    pub(super) fn entries(&self) -> &'static str {
+        if self.labels.is_some() { ENTRIES_OF_WORDS } else { "memory_entries e" }
+    }
+
+    /// Where vectors that are `v` are read from.
+    pub(super) fn vectors(&self) -> &'static str {
+        if self.labels.is_some() { VECTORS_OF_WORDS } else { "memory_vectors v" }
+    }
+
+    /// Whether what is looked at is found by labels.
+    pub(super) fn has_labels(&self) -> bool {
+        self.labels.is_some()
     }
 
     /// Begins to read, with what has to be said before.

@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _};
 use uuid::Uuid;
 
-use super::asked::{Asked, ENTRIES, NEXT, VECTORS};
+use super::asked::{Asked, ENTRIES, ENTRIES_OF_WORDS, NEXT, VECTORS};
 use super::near::{Near, sound};
 use super::rows::as_text;
 use super::{PostgresMemory, words};
@@ -39,7 +39,8 @@ impl PostgresMemory {
         let mut transaction = self.connections.begin_with(asked.begin()).await?;
         if query.time {
             let statement = format!(
-                "SELECT e.id FROM memory_entries e WHERE {ENTRIES} ORDER BY e.created_at DESC, e.id DESC LIMIT ${NEXT}"
+                "SELECT e.id FROM {} WHERE {ENTRIES} ORDER BY e.created_at DESC, e.id DESC LIMIT ${NEXT}",
+                asked.entries()
             );
             let rows = asked.bind(sqlx::query(AssertSqlSafe(statement))).bind(depth);
             let rows = rows.fetch_all(&mut *transaction).await?;
@@ -62,7 +63,7 @@ impl PostgresMemory {
         by: &Meaning<'_>,
     ) -> Result<Vec<(Uuid, f32)>, PostgresError> {
         let near = Near::new(&by.meaning.generation, by.number, &self.vector_schema);
-        if near.has_index() && by.depth <= DEEPEST {
+        if near.has_index() && by.depth <= DEEPEST && !by.asked.has_labels() {
             let statement = format!(
                 "SELECT count(*) FROM (SELECT FROM memory_vectors v WHERE {VECTORS} AND v.generation = {} LIMIT ${NEXT}) AS few",
                 by.number
@@ -98,8 +99,8 @@ impl Meaning<'_> {
     ) -> Result<Vec<(Uuid, f32)>, PostgresError> {
         let product = near.product("v.embedding", NEXT);
         let statement = format!(
-            "SELECT v.id, -({product})::real FROM memory_vectors v WHERE {VECTORS} AND v.generation = {} AND {} \
-             ORDER BY {product}, v.id LIMIT ${}",
+            "SELECT v.id, -({product})::real FROM {} WHERE {VECTORS} AND v.generation = {} AND {} ORDER BY {product}, v.id LIMIT ${}",
+            self.asked.vectors(),
             self.number,
             sound("v.embedding", near),
             NEXT + 1
@@ -173,8 +174,7 @@ async fn by_words(
         "found f CROSS JOIN LATERAL unnest(tsvector_to_array(f.words)) AS has (word) JOIN asked a ON a.word = has.word"
     };
     let statement = format!(
-        "WITH found AS MATERIALIZED (SELECT w.id, w.words FROM memory_words w CROSS JOIN LATERAL \
-         (SELECT FROM memory_entries e WHERE e.id = w.id AND {ENTRIES} LIMIT 1) AS e WHERE w.tenant = $1), \
+        "WITH found AS MATERIALIZED (SELECT w.id, w.words FROM {ENTRIES_OF_WORDS} WHERE {ENTRIES}), \
          asked AS MATERIALIZED (SELECT word, ('''' || word || '''')::tsquery AS query FROM unnest(${NEXT}::text[]) AS word), \
          matches AS MATERIALIZED (SELECT f.id, a.word, ts_rank(f.words, a.query, 1) AS fit FROM {matches}), \
          weighed AS MATERIALIZED (SELECT word, ln(1 + (SELECT count(*) FROM found)::float8 / count(*)) AS weight \

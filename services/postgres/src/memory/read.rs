@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use soorma_core::{MemoryScope, Timestamp};
+use soorma_core::{MemoryKind, MemoryScope, Timestamp};
 use soorma_ports::{
     MemoryAfter, MemoryEntry, MemoryOrder, MemoryPage, MemoryPlace, MemoryQuery, MemoryStoreError,
 };
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::asked::{Asked, ENTRIES, NEXT};
 use super::entry::{COLUMNS, PUBLIC, entry, private, whose};
+use super::unsigned;
 use crate::PostgresError;
 use crate::connections::Connections;
 use crate::error::is_lost;
@@ -121,8 +122,9 @@ pub(super) async fn list(
     let (by, after, of) = ordering(query.order);
     let (place, id) = (NEXT, NEXT + 1);
     let statement = format!(
-        "SELECT {COLUMNS} FROM memory_entries e WHERE {ENTRIES} AND (${id}::uuid IS NULL OR {after} (${place}::{of}, ${id})) \
+        "SELECT {COLUMNS} FROM {} WHERE {ENTRIES} AND (${id}::uuid IS NULL OR {after} (${place}::{of}, ${id})) \
          ORDER BY {by} LIMIT ${}",
+        asked.entries(),
         NEXT + 2
     );
     let select = asked.bind(sqlx::query(AssertSqlSafe(statement)));
@@ -141,4 +143,35 @@ pub(super) async fn list(
     let more = rows.len() > query.limit;
     let entries = rows.iter().take(query.limit).map(entry).collect::<Result<_, _>>()?;
     Ok(MemoryPage { entries, more })
+}
+
+/// Keys and revisions of one group, as the index of keys has them.
+pub(super) async fn states(
+    connections: &Connections,
+    scope: &MemoryScope,
+    now: Timestamp,
+    (kind, group): (&MemoryKind, &str),
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(String, u64)>, PostgresError> {
+    let begin = format!(
+        "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL soorma.tenant = {}",
+        literal(scope.tenant.as_str())
+    );
+    let mut transaction = connections.begin_with(begin).await?;
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT key, revision FROM memory_entries WHERE tenant = $1 AND whose = $2 AND kind = $3 AND grp = $4 AND key IS NOT NULL \
+         AND ($5::text IS NULL OR key > $5) AND (expires_at IS NULL OR expires_at > $6) ORDER BY key LIMIT $7",
+    )
+    .bind(scope.tenant.as_str())
+    .bind(private(&scope.owner))
+    .bind(kind.as_str())
+    .bind(group)
+    .bind(after)
+    .bind(now.micros())
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(rows.into_iter().map(|(key, revision)| (key, unsigned(revision))).collect())
 }

@@ -36,8 +36,9 @@ impl PostgresMemory {
         );
         let statement = format!(
             "SELECT e.kind, count(*), count(*) FILTER (WHERE e.public), \
-             sum(coalesce(octet_length(e.text), 0) + octet_length(e.body))::bigint, count(e.text), count(v.id) \
-             FROM memory_entries e LEFT JOIN memory_vectors v ON v.tenant = $1 AND v.id = e.id AND v.generation = $4 AND {is_sound} \
+             sum(coalesce(octet_length(e.text), 0) + octet_length(e.body))::bigint, count(e.text), count(*) FILTER (WHERE EXISTS \
+             (SELECT FROM memory_vectors v WHERE v.tenant = $1 AND v.id = e.id AND v.generation = $4 AND {is_sound} OFFSET 0)) \
+             FROM memory_entries e \
              WHERE e.tenant = $1 AND ($2::text IS NULL OR (e.service_tenant = $2 AND e.owner = $3)) \
              GROUP BY e.kind ORDER BY e.kind COLLATE \"C\""
         );

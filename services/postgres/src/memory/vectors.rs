@@ -85,7 +85,7 @@ impl PostgresMemory {
             "SELECT tenant, id, revision, text FROM (SELECT *, sum(octet_length(text)) OVER (ORDER BY id, tenant) - octet_length(text) AS before \
              FROM (SELECT e.tenant, e.id, e.revision, e.text FROM memory_entries e WHERE e.text IS NOT NULL \
              AND ($1::uuid IS NULL OR e.id > $1) AND ($2::uuid IS NULL OR e.id <= $2) AND NOT EXISTS (SELECT FROM memory_vectors v \
-             WHERE v.tenant = e.tenant AND v.id = e.id AND v.generation = $3 AND {}) ORDER BY e.id, e.tenant LIMIT $4) AS few) AS summed \
+             WHERE v.tenant = e.tenant AND v.id = e.id AND v.generation = $3 AND {} OFFSET 0) ORDER BY e.id, e.tenant LIMIT $4) AS few) AS summed \
              WHERE before < $5 ORDER BY id, tenant",
             sound("v.embedding", &near)
         );
