@@ -29,7 +29,8 @@ use crate::Generation;
 /// 7. **Walls.** Nothing of one tenant is read, counted, ranked or changed for another. Within a tenant, an owner sees private entries of its own alone, and public ones of all; it removes its own alone.
 /// 8. **Expired** entries, from `expires_at` on, are not there for any call that says what time it is; [`expire`](Self::expire) removes them, and until then those that say no
 ///    time count and erase them.
-/// 9. **Lists** are in the order that is asked for, ties by id in the same direction, and each entry stands in them once as long as nothing is written; who goes on after the last of a page misses nothing that stands behind it.
+/// 9. **Lists** are in the order that is asked for, ties by id in the same direction, and each entry stands in them once as long as nothing is written; who goes on after the last of a page misses nothing that stands behind it. A page ends
+///    at the entry with which it has [`MemoryPage::MOST_BYTES`] of texts and bodies, and says that there are more where there are.
 /// 10. **Ranks.** [`rank`](Self::rank) answers up to three lists of the same filter, each at most as deep as asked and best first: by the cosine of vectors of the given generation and no other; by words of the query
 ///     that the text has, rare ones counting more; by time, newest first. An entry without a vector of that generation is in the other lists. The list by time is as deep as asked whenever that many entries fit, so
 ///     who asks for k finds k whenever there are k. The list by vectors may be approximate: of the true first ten, 95 in 100 are found on average, and as many come as are there.
@@ -268,6 +269,11 @@ pub struct MemoryEntry {
     pub expires_at: Option<Timestamp>,
     /// Its revision.
     pub revision: u64,
+}
+
+impl MemoryPage {
+    /// After how many bytes of texts and bodies a page ends.
+    pub const MOST_BYTES: usize = 4 * 1_024 * 1_024;
 }
 
 /// What was done.

@@ -121,6 +121,7 @@ contract!($ memory_store_contract = memory_store::MemoryStoreHarness [
         who_goes_on_misses_nothing_that_stands_behind,
         who_goes_on_does_so_within_a_filter,
         behind_the_last_there_is_nothing,
+        a_page_ends_when_it_has_many_bytes,
         states_are_of_one_group_and_in_the_order_of_keys,
     }
     filters::{

@@ -230,9 +230,14 @@ impl State {
         }
         places
             .sort_by(|(one, _), (other, _)| compare(one, other, order).unwrap_or(std::cmp::Ordering::Equal));
-        let more = places.len() > query.limit;
-        let entries = places.into_iter().take(query.limit).map(|(_, entry)| entry.clone()).collect();
-        Ok(MemoryPage { entries, more })
+        let mut bytes = 0;
+        let fit = places.iter().take(query.limit).take_while(|(_, entry)| {
+            let has_room = bytes < MemoryPage::MOST_BYTES;
+            bytes += entry.text.as_ref().map_or(0, String::len) + entry.body.len();
+            has_room
+        });
+        let entries: Vec<_> = fit.map(|(_, entry)| (*entry).clone()).collect();
+        Ok(MemoryPage { more: places.len() > entries.len(), entries })
     }
 
     pub(super) fn states(

@@ -2,7 +2,7 @@
 
 use soorma_core::MemoryKind;
 use soorma_ports::{
-    MemoryAfter, MemoryDraft, MemoryEntry, MemoryFilter, MemoryOrder, MemoryQuery, MemoryStore,
+    MemoryAfter, MemoryDraft, MemoryEntry, MemoryFilter, MemoryOrder, MemoryPage, MemoryQuery, MemoryStore,
 };
 
 use super::MemoryStoreHarness;
@@ -218,4 +218,24 @@ pub(super) async fn states_are_of_one_group_and_in_the_order_of_keys<H: MemorySt
         });
         assert_eq!(entry.unwrap().revision, *revision, "{key}");
     }
+}
+
+pub(super) async fn a_page_ends_when_it_has_many_bytes<H: MemoryStoreHarness>(h: H) {
+    let store = h.store();
+    let half = MemoryPage::MOST_BYTES / 4;
+    let large = |nth| {
+        let (text, body) = (Some("a ".repeat(half / 2)), format!("{nth}").repeat(half));
+        MemoryDraft { text, body, ..draft(nth) }
+    };
+    for nth in 1..=5 {
+        done(&*store, put(large(nth), i64::try_from(nth).unwrap())).await;
+    }
+    let first = page(&*store, &ada(), query(MemoryOrder::Oldest, None, ALL)).await;
+    assert_eq!((numbers(&first.entries), first.more), (vec![1, 2], true));
+    let after = first.entries.last().map(|last| MemoryAfter::of(last, MemoryOrder::Oldest));
+    let second = page(&*store, &ada(), query(MemoryOrder::Oldest, after, ALL)).await;
+    assert_eq!((numbers(&second.entries), second.more), (vec![3, 4], true));
+    let after = second.entries.last().map(|last| MemoryAfter::of(last, MemoryOrder::Oldest));
+    let last = page(&*store, &ada(), query(MemoryOrder::Oldest, after, ALL)).await;
+    assert_eq!((numbers(&last.entries), last.more), (vec![5], false));
 }
