@@ -40,6 +40,7 @@ use tokio::sync::watch;
 use crate::config::SqliteLogConfig;
 use crate::error::{closed, log_error};
 use crate::memory::{Sets, SqliteMemory, keep_up};
+use crate::rankers::Rankers;
 use crate::readers::Readers;
 use crate::registry::SqliteRegistry;
 use crate::schema::open_writer;
@@ -58,7 +59,7 @@ pub struct SqliteLog {
     writer: Writer,
     readers: Arc<Readers>,
     /// Those that take longer, for memory alone.
-    rankers: Arc<Readers>,
+    rankers: Arc<Rankers>,
     sets: Arc<Sets>,
     bounds: Vec<watch::Receiver<Bounds>>,
     /// Up to which revision the registry is committed.
@@ -95,7 +96,7 @@ impl SqliteLog {
         let registered = state.registry.subscribe();
         let (ended, alive) = watch::channel(());
         let readers = Arc::new(Readers::start(path, "read", &alive)?);
-        let rankers = Arc::new(Readers::start(path, "rank", &alive)?);
+        let rankers = Arc::new(Rankers::start(path, &alive)?);
         let writer =
             Writer::start(Start { connection, state, time, clock: clock.clone(), max_bytes, alive })?;
         Ok(Arc::new(Self { writer, readers, rankers, sets, bounds, registered, time, clock, ended }))

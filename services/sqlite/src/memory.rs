@@ -42,6 +42,7 @@ use soorma_ports::{
 use uuid::Uuid;
 
 use crate::error::{Failure, memory_error};
+use crate::rankers::Rankers;
 use crate::readers::Readers;
 use crate::writer::{Kind, Tx, Writer};
 
@@ -60,7 +61,7 @@ const MERGES: usize = 1_000;
 pub struct SqliteMemory {
     writer: Writer,
     readers: Arc<Readers>,
-    rankers: Arc<Readers>,
+    rankers: Arc<Rankers>,
     sets: Arc<Sets>,
     /// How often the index of words was made anew; one at a time does it, for all who have met the damage.
     mended: AtomicU32,
@@ -74,7 +75,7 @@ impl std::fmt::Debug for SqliteMemory {
 }
 
 impl SqliteMemory {
-    pub(crate) fn new(writer: Writer, readers: Arc<Readers>, rankers: Arc<Readers>, sets: Arc<Sets>) -> Self {
+    pub(crate) fn new(writer: Writer, readers: Arc<Readers>, rankers: Arc<Rankers>, sets: Arc<Sets>) -> Self {
         Self {
             writer,
             readers,
@@ -146,9 +147,10 @@ impl SqliteMemory {
         query: &RankQuery,
     ) -> Result<rank::Ranked, MemoryStoreError> {
         let (sets, scope, query) = (self.sets.clone(), scope.clone(), query.clone());
+        let tenant = scope.tenant.clone();
         let rank =
             move |connection: &_| rank::rank(connection, &sets, &scope, now, &query).map_err(Failure::from);
-        let mut ranked = self.rankers.ask(rank).await.map_err(memory_error)?;
+        let mut ranked = self.rankers.ask(Some(tenant), rank).await.map_err(memory_error)?;
         self.drop_damaged(std::mem::take(&mut ranked.damaged)).await?;
         Ok(ranked)
     }
@@ -262,12 +264,12 @@ impl MemoryStore for SqliteMemory {
             self.ask(Kind::Written, |_| Ok(())).await?;
             let (sets, generation) = (self.sets.clone(), generation.clone());
             let look = move |connection: &_| Ok(upkeep::damaged(connection, &sets, &generation)?);
-            let damaged = self.rankers.ask(look).await.map_err(memory_error)?;
+            let damaged = self.rankers.ask(None, look).await.map_err(memory_error)?;
             self.drop_damaged(damaged).await?;
         }
         let generation = generation.clone();
         let look = move |connection: &_| Ok(upkeep::unembedded(connection, &generation, after, limit)?);
-        self.rankers.ask(look).await.map_err(memory_error)
+        self.rankers.ask(None, look).await.map_err(memory_error)
     }
 
     async fn drop_vectors(
