@@ -10,12 +10,25 @@ use super::entry::{PUBLIC, private};
 use super::words;
 use crate::names::literal;
 
-/// What a filter takes of entries that are `e`. What is not said is no condition: each statement is planned with what is said.
-pub(super) const ENTRIES: &str = "e.tenant = $1 AND (e.whose = $2 OR e.whose = $3) AND (e.expires_at IS NULL OR e.expires_at > $4) \
-     AND ($5::text IS NULL OR e.kind = $5) AND ($6::text IS NULL OR e.grp = $6) \
-     AND ($7::bigint IS NULL OR e.created_at >= $7) AND ($8::bigint IS NULL OR e.created_at < $8) \
-     AND ($9::bigint IS NULL OR ((e.valid_from IS NULL OR e.valid_from <= $9) AND (e.valid_until IS NULL OR e.valid_until > $9))) \
-     AND ($10::text[] IS NULL OR e.labels @> $10)";
+/// What a filter takes of entries that are `e`, and of whom. What is not said is no condition: each statement is planned with what is said.
+macro_rules! entries {
+    ($whose:literal) => {
+        concat!(
+            "e.tenant = $1 AND ",
+            $whose,
+            " AND (e.expires_at IS NULL OR e.expires_at > $4) \
+             AND ($5::text IS NULL OR e.kind = $5) AND ($6::text IS NULL OR e.grp = $6) \
+             AND ($7::bigint IS NULL OR e.created_at >= $7) AND ($8::bigint IS NULL OR e.created_at < $8) \
+             AND ($9::bigint IS NULL OR ((e.valid_from IS NULL OR e.valid_from <= $9) AND (e.valid_until IS NULL OR e.valid_until > $9))) \
+             AND ($10::text[] IS NULL OR e.labels @> $10)"
+        )
+    };
+}
+
+pub(super) const ENTRIES: &str = entries!("(e.whose = $2 OR e.whose = $3)");
+/// By whose they are: of one, and of the other.
+const ENTRIES_OF_ONE: &str = entries!("e.whose = $2");
+const ENTRIES_OF_OTHER: &str = entries!("e.whose = $3");
 
 /// The same of vectors that are `v`, whose entries are looked at only for what the vectors do not say.
 pub(super) const VECTORS: &str = "v.tenant = $1 AND (v.whose = $2 OR v.whose = $3) AND (v.expires_at IS NULL OR v.expires_at > $4) \
@@ -62,6 +75,30 @@ impl<'a> Asked<'a> {
     /// Where entries that are `e` are read from: with labels, from the words that they are found by.
     pub(super) fn entries(&self) -> &'static str {
         if self.labels.is_some() { ENTRIES_OF_WORDS } else { "memory_entries e" }
+    }
+
+    /// Reads the first entries that are taken, at most as many as a parameter says: those of each of these parts, which have conditions and orders of their own, and
+    /// then those of all in one order.
+    ///
+    /// What is private and what is public are parts too, as an index has each of them in order, and not both. Where an order is to be had from none that
+    /// begins with the tenant, one is taken that goes through the rows of others.
+    pub(super) fn first(&self, columns: &str, parts: &[(String, &str)], by: &str, limit: usize) -> String {
+        // With labels, entries are found by the index of words, and sorted.
+        let (from, whose): (_, &[&str]) = match (self.labels, &self.other) {
+            (Some(_), _) => (ENTRIES_OF_WORDS, &[ENTRIES]),
+            (None, None) => ("memory_entries e", &[ENTRIES_OF_ONE]),
+            (None, Some(_)) => ("memory_entries e", &[ENTRIES_OF_ONE, ENTRIES_OF_OTHER]),
+        };
+        let each = whose.iter().flat_map(|taken| parts.iter().map(move |part| (taken, part)));
+        let each: Vec<String> = each
+            .map(|(taken, (more, by))| {
+                format!("(SELECT {columns} FROM {from} WHERE {taken} AND {more} ORDER BY {by} LIMIT ${limit})")
+            })
+            .collect();
+        match each.as_slice() {
+            [one] => one.clone(),
+            each => format!("SELECT * FROM ({}) AS e ORDER BY {by} LIMIT ${limit}", each.join(" UNION ALL ")),
+        }
     }
 
     /// Where vectors that are `v` are read from.

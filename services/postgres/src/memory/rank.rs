@@ -38,10 +38,8 @@ impl PostgresMemory {
         let depth = i64::try_from(query.depth).unwrap_or(i64::MAX);
         let mut transaction = self.connections.begin_with(asked.begin()).await?;
         if query.time {
-            let statement = format!(
-                "SELECT e.id FROM {} WHERE {ENTRIES} ORDER BY e.created_at DESC, e.id DESC LIMIT ${NEXT}",
-                asked.entries()
-            );
+            let newest = "e.created_at DESC, e.id DESC";
+            let statement = asked.first("e.id, e.created_at", &[("true".into(), newest)], newest, NEXT);
             let rows = asked.bind(sqlx::query(AssertSqlSafe(statement))).bind(depth);
             let rows = rows.fetch_all(&mut *transaction).await?;
             ranks.time = rows.iter().map(|row| sqlx::Row::try_get(row, 0)).collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@ use soorma_core::{MemoryKind, MemoryScope, Timestamp};
 use soorma_ports::{
     MemoryAfter, MemoryEntry, MemoryOrder, MemoryPage, MemoryPlace, MemoryQuery, MemoryStoreError,
 };
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::asked::{Asked, ENTRIES, NEXT};
@@ -102,6 +102,11 @@ pub(super) async fn at_places(
     Ok(places.iter().map(at).collect())
 }
 
+/// How many bytes an entry has.
+const BYTES: &str = "(coalesce(octet_length(e.text), 0) + octet_length(e.body))";
+/// How many entries were found, in a row of a page.
+const FOUND: &str = "found";
+
 /// By what an order orders, what comes after a place in it, and the words for it.
 fn ordering(order: MemoryOrder) -> (&'static str, &'static str, &'static str) {
     match order {
@@ -121,11 +126,14 @@ pub(super) async fn list(
     let asked = Asked::new(scope, now, &query.filter);
     let (by, after, of) = ordering(query.order);
     let (place, id) = (NEXT, NEXT + 1);
+    // What a page has no room for does not leave the server.
     let statement = format!(
-        "SELECT {COLUMNS} FROM {} WHERE {ENTRIES} AND (${id}::uuid IS NULL OR {after} (${place}::{of}, ${id})) \
-         ORDER BY {by} LIMIT ${}",
+        "SELECT {COLUMNS}, e.found FROM (SELECT e.*, count(*) OVER () AS found, sum({BYTES}) OVER (ORDER BY {by}) - {BYTES} AS before \
+         FROM (SELECT e.* FROM {} WHERE {ENTRIES} AND (${id}::uuid IS NULL OR {after} (${place}::{of}, ${id})) \
+         ORDER BY {by} LIMIT ${}) AS e) AS e WHERE e.before < {} ORDER BY {by}",
         asked.entries(),
-        NEXT + 2
+        NEXT + 2,
+        MemoryPage::MOST_BYTES
     );
     let select = asked.bind(sqlx::query(AssertSqlSafe(statement)));
     let is_by_key = query.order == MemoryOrder::Key;
@@ -140,8 +148,12 @@ pub(super) async fn list(
     let mut transaction = connections.begin_with(asked.begin()).await?;
     let rows = select.bind(one_more).fetch_all(&mut *transaction).await.map_err(PostgresError::from)?;
     transaction.commit().await?;
-    let more = rows.len() > query.limit;
-    let entries = rows.iter().take(query.limit).map(entry).collect::<Result<_, _>>()?;
+    let found: i64 = match rows.first() {
+        Some(row) => row.try_get(FOUND).map_err(PostgresError::from)?,
+        None => 0,
+    };
+    let entries = rows.iter().take(query.limit).map(entry).collect::<Result<Vec<_>, _>>()?;
+    let more = unsigned(found) > super::count(entries.len());
     Ok(MemoryPage { entries, more })
 }
 

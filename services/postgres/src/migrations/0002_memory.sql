@@ -29,8 +29,11 @@ CREATE TABLE memory_entries (
     revision bigint NOT NULL,
     PRIMARY KEY (tenant, id)
 ) WITH (fillfactor = 90);
-CREATE UNIQUE INDEX memory_entries_key ON memory_entries (tenant, whose, kind, grp, key) WHERE key IS NOT NULL;
+-- What is read for somebody goes by one that begins with the tenant and whose it is, so that it costs nothing what others have.
+CREATE UNIQUE INDEX memory_entries_key ON memory_entries (tenant, whose, kind, grp, key);
+CREATE INDEX memory_entries_group ON memory_entries (tenant, whose, kind, grp, created_at, id);
 CREATE INDEX memory_entries_scope ON memory_entries (tenant, whose, kind, created_at, id);
+-- Those of all are for what goes by itself.
 CREATE INDEX memory_entries_expires ON memory_entries (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX memory_entries_retires ON memory_entries (kind, created_at);
 CREATE INDEX memory_entries_texts ON memory_entries (id) WHERE text IS NOT NULL;
