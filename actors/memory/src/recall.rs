@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use soorma_core::{Error, Explanation, MemoryKind, MemoryScope, RankedBy};
 use soorma_ports::{
-    Embedded, Found, MemoryEntry, MemoryFilter, MemoryPlace, RankQuery, Recall, RecallFilter, Weights,
+    Embedded, Found, MemoryEntry, MemoryFilter, MemoryPlace, RankQuery, Ranks, Recall, RecallFilter, Weights,
 };
 
 use crate::bounds;
@@ -44,21 +44,21 @@ pub(crate) async fn search<T>(
         true => vector(shared, scope, &recall.query).await,
         false => None,
     };
-    let by = if meaning.is_some() { RankedBy::Meaning } else { RankedBy::Words };
     let weights = with_what_there_is(recall.weights, meaning.is_some());
-    let by_cosine = meaning.is_some() && recall.weights == Weights::MEANING;
+    let is_by_meaning_alone = meaning.is_some() && recall.weights == Weights::MEANING;
     let wanted = recall.limit + RESERVE;
     let query = RankQuery {
         filter,
         meaning: meaning.map(|(generation, vector)| Embedded { generation, vector: vector.to_vec() }),
         words: (weights.words > 0.0).then(|| recall.query.clone()),
         time: true,
-        depth: if by_cosine { wanted } else { (recall.limit * 2).max(DEPTH) + RESERVE },
+        depth: if is_by_meaning_alone { wanted } else { (recall.limit * 2).max(DEPTH) + RESERVE },
     };
-    let mut found = Vec::new();
+    let (mut found, mut by) = (Vec::new(), RankedBy::Words);
     for _ in 0..TRIES {
-        let ranks = shared.ask(shared.store.rank(scope, shared.now(), &query)).await?;
-        let mut ranked = fuse::fuse(&ranks, weights);
+        let ranks = rank(shared, scope, &query, &recall.query).await?;
+        by = by_what(&query, &ranks);
+        let mut ranked = fuse::fuse(&ranks, with_what_there_is(recall.weights, by == RankedBy::Meaning));
         ranked.truncate(wanted);
         found = there(shared, scope, &ranked, recall.limit).await?;
         // More is gone than there was in reserve: what stands behind it is there.
@@ -66,14 +66,41 @@ pub(crate) async fn search<T>(
             break;
         }
     }
+    if by == RankedBy::Words && query.meaning.is_some() {
+        shared.without_meaning.fetch_add(1, Ordering::Relaxed);
+    }
     let items = found.into_iter().map(|(one, entry)| {
-        let score = match by_cosine {
+        let score = match is_by_meaning_alone && by == RankedBy::Meaning {
             true => one.meaning.and_then(|place| place.score).map(cosine),
             false => Some(one.fused),
         };
         read(entry, Mark { score, explanation: recall.explain.then_some(one) })
     });
     Ok(Found { by, items: items.collect::<Result<_, _>>()? })
+}
+
+/// Has the store rank. Where some have no vector, as after a change of the model, those are told apart by their words; else time alone would be left for them.
+async fn rank(shared: &Shared, scope: &MemoryScope, query: &RankQuery, words: &str) -> Result<Ranks, Error> {
+    let mut ranks = shared.ask(shared.store.rank(scope, shared.now(), query)).await?;
+    if query.meaning.is_some() && query.words.is_none() && ranks.meaning.len() < ranks.time.len() {
+        let by_words = RankQuery {
+            filter: query.filter.clone(),
+            words: Some(words.to_owned()),
+            // As many as were asked for, also where all that has a vector comes before them.
+            depth: query.depth + ranks.meaning.len(),
+            ..RankQuery::default()
+        };
+        ranks.words = shared.ask(shared.store.rank(scope, shared.now(), &by_words)).await?.words;
+    }
+    Ok(ranks)
+}
+
+/// Says by what was ranked: where something is there and nothing has a vector, it was not by meaning.
+fn by_what(query: &RankQuery, ranks: &Ranks) -> RankedBy {
+    match query.meaning.is_some() && (ranks.time.is_empty() || !ranks.meaning.is_empty()) {
+        true => RankedBy::Meaning,
+        false => RankedBy::Words,
+    }
 }
 
 /// Reads the first of what was ranked that are there. The reserve is read where it is needed.

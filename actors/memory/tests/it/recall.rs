@@ -41,6 +41,39 @@ async fn by_meaning_alone_the_score_is_the_cosine_and_what_has_no_vector_comes_b
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_vectors_are_missing_words_stand_in_for_them_and_the_answer_says_so() {
+    let (world, node, embedder) = scripted().await;
+    for (text, vector) in [("what is a fox", [1.0, 0.0]), ("a vixen", [0.8, 0.6]), ("a whale", [0.0, 1.0])] {
+        embedder.say(text, &vector);
+    }
+    node.search("what is a fox", 1).await;
+    let away = || EmbedderFault::Fail(soorma_ports::EmbedderError::Unavailable("unplugged".into()));
+    // Nothing makes vectors for what is stored: who asks for them fails.
+    let unplugged = soorma_ports::MemoryStoreError::Unavailable("unplugged".into());
+    world.store.fail_next(1_000, MemoryCall::Unembedded, &unplugged);
+    embedder.on_next(away());
+    for text in ["an old fox", "a fox fox", "newer", "newest"] {
+        node.know(knowledge(text)).await;
+        tokio::time::advance(Duration::from_millis(10)).await;
+    }
+    let found = node.search("what is a fox", 10).await;
+    assert_eq!(found.by, RankedBy::Words, "nothing has a vector");
+    assert_eq!(contents(&found), ["a fox fox", "an old fox", "newest", "newer"]);
+    assert!(found.items[0].score > found.items[1].score && found.items[1].score > found.items[2].score);
+    assert_eq!(soorma_ports::Upkeep::tally(&*node.memory).without_meaning, 1);
+    // With half of the vectors: those by their meaning, the others behind them by their words.
+    tokio::time::advance(Duration::from_secs(30)).await;
+    for text in ["a whale", "a vixen"] {
+        node.know(knowledge(text)).await;
+    }
+    let found = node.search("what is a fox", 10).await;
+    assert_eq!(found.by, RankedBy::Meaning);
+    assert_eq!(contents(&found), ["a vixen", "a whale", "a fox fox", "an old fox", "newest", "newer"]);
+    let scores: Vec<_> = found.items.iter().map(|fact| fact.score).collect();
+    assert_eq!(scores, [Some(0.8), Some(0.0), None, None, None, None]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn lists_are_fused_by_their_weights_and_each_answer_can_say_why() {
     let (_world, node, embedder) = scripted().await;
     three(&node, &embedder).await;
