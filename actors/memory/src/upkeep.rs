@@ -40,7 +40,13 @@ impl Upkeep for Memories {
             texts: count.texts,
             embedded: count.embedded,
         });
-        Ok(MemoryStats { tenant_id: tenant.clone(), kinds: kinds.collect(), embedding })
+        Ok(MemoryStats {
+            tenant_id: tenant.clone(),
+            service_tenant_id: owner.map(|owner| owner.service_tenant().to_owned()),
+            user_id: owner.map(|owner| owner.user().to_owned()),
+            kinds: kinds.collect(),
+            embedding,
+        })
     }
 
     async fn erase(&self, tenant: &TenantId, whose: &Erased) -> Result<MemoryReceipt, Error> {

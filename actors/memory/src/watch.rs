@@ -1,34 +1,42 @@
 //! Who watches a plan: what is there is compared with what was seen. A write of this node wakes who watches at once; what other nodes write, and what expires, is
 //! looked for now and then.
 
+mod look;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use soorma_core::{Error, ErrorCode, MemoryScope, WorkingChange};
-use soorma_ports::{MemoryAfter, MemoryOrder, WorkingWatch};
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::timeout;
-use uuid::Uuid;
+use soorma_core::{Error, ErrorCode, MemoryScope, TenantId, WorkingChange};
+use soorma_ports::WorkingWatch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, timeout_at};
 
-use crate::kinds::working;
 use crate::shared::Shared;
+use look::{States, Watched};
 
-/// How many values are read at once.
-const PAGE: usize = 256;
-/// The most bytes of a plan that can be watched: the first answer has all of it.
-const MOST_BYTES: usize = 64 * 1_024 * 1_024;
+/// How many plans are looked at once: who asks for something else has room beside them.
+const AT_ONCE: usize = 8;
 
 /// A plan of an owner.
 type Plan = (MemoryScope, String);
 
 /// The plans that are watched on this node. There are as many as there are watchers at most, and of them a tenant has so many.
-#[derive(Debug, Default)]
-pub(crate) struct Watches(Mutex<HashMap<Plan, watch::Sender<()>>>);
+#[derive(Debug)]
+pub(crate) struct Watches {
+    all: Mutex<HashMap<Plan, Arc<Watched>>>,
+    looking: Semaphore,
+}
+
+impl Default for Watches {
+    fn default() -> Self {
+        Self { all: Mutex::default(), looking: Semaphore::new(AT_ONCE) }
+    }
+}
 
 impl Watches {
-    fn all(&self) -> MutexGuard<'_, HashMap<Plan, watch::Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> MutexGuard<'_, HashMap<Plan, Arc<Watched>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes who watches a plan.
@@ -37,25 +45,31 @@ impl Watches {
         if !all.is_empty()
             && let Some(watched) = all.get(&(scope.clone(), plan.to_owned()))
         {
-            watched.send_replace(());
+            watched.wake();
         }
     }
 
     /// Wakes who watches anything of a tenant.
-    pub(crate) fn changed_in(&self, tenant: &soorma_core::TenantId) {
+    pub(crate) fn changed_in(&self, tenant: &TenantId) {
         let all = self.all();
-        let keys = all.keys().filter(|(scope, _)| scope.tenant == *tenant);
-        let watched: Vec<_> = keys.filter_map(|key| all.get(key)).collect();
-        watched.into_iter().for_each(|watched| watched.send_replace(()));
+        let of_tenant = all.iter().filter(|((scope, _), _)| scope.tenant == *tenant);
+        of_tenant.for_each(|(_, watched)| watched.wake());
     }
 
-    fn watch(&self, plan: Plan) -> watch::Receiver<()> {
-        self.all().entry(plan).or_insert_with(|| watch::Sender::new(())).subscribe()
+    /// Waits for one's turn to look.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.looking.acquire().await.ok()
+    }
+
+    fn watch(&self, plan: Plan) -> (Arc<Watched>, watch::Receiver<u64>) {
+        let mut all = self.all();
+        let watched = all.entry(plan).or_insert_with(|| Arc::new(Watched::new()));
+        (Arc::clone(watched), watched.subscribe())
     }
 
     fn forget(&self, plan: &Plan) {
         let mut all = self.all();
-        if all.get(plan).is_some_and(|watched| watched.receiver_count() == 0) {
+        if all.get(plan).is_some_and(|watched| watched.is_left()) {
             all.remove(plan);
         }
     }
@@ -66,9 +80,13 @@ impl Watches {
 pub(crate) struct PlanWatch {
     shared: Arc<Shared>,
     plan: Plan,
-    woken: Option<watch::Receiver<()>>,
-    /// What was told last, by key; nothing before all was told once.
-    seen: Option<BTreeMap<String, (Uuid, u64)>>,
+    watched: Arc<Watched>,
+    woken: Option<watch::Receiver<u64>>,
+    /// What was told last; nothing before all was told once.
+    seen: Option<States>,
+    /// The keys of what was told, by how they are stored, where that is something else.
+    long: BTreeMap<String, String>,
+    looked: Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -80,51 +98,43 @@ impl PlanWatch {
             Error::new(ErrorCode::RateLimited, message)
         })?;
         let plan = (scope.clone(), plan.to_owned());
-        let woken = Some(shared.watches.watch(plan.clone()));
-        Ok(Self { shared: Arc::clone(shared), plan, woken, seen: None, _place: place })
+        let (watched, woken) = shared.watches.watch(plan.clone());
+        Ok(Self {
+            shared: Arc::clone(shared),
+            plan,
+            watched,
+            woken: Some(woken),
+            seen: None,
+            long: BTreeMap::new(),
+            looked: Instant::now(),
+            _place: place,
+        })
     }
 
-    /// Returns what has changed since it was looked last, in the order of the keys.
+    /// Returns what has changed since it was looked last: what is there, in the order of the keys, and then what is gone.
     async fn look(&mut self) -> Result<Vec<WorkingChange>, Error> {
-        let (scope, plan) = &self.plan;
-        let mut there = BTreeMap::new();
-        let mut changes = Vec::new();
-        let mut bytes = 0_usize;
-        let mut after: Option<MemoryAfter> = None;
-        loop {
-            let query = working::all(plan, after, PAGE);
-            let page = self.shared.ask(self.shared.store.list(scope, self.shared.now(), &query)).await?;
-            for entry in &page.entries {
-                let (key, value) = working::value(entry)?;
-                let state = (entry.id, entry.revision);
-                if self.seen.as_ref().and_then(|seen| seen.get(&key)) != Some(&state) {
-                    bytes = bytes.saturating_add(entry.body.len());
-                    changes.push(WorkingChange {
-                        key: key.clone(),
-                        value: Some(value),
-                        deleted: false,
-                        revision: entry.revision,
-                        updated_at: Some(entry.updated_at),
-                    });
-                }
-                there.insert(key, state);
-            }
-            if bytes > MOST_BYTES {
-                let message = format!("planId: a plan of more than {MOST_BYTES} bytes cannot be watched");
-                return Err(Error::invalid(message));
-            }
-            let Some(last) = page.entries.last().filter(|_| page.more) else { break };
-            after = Some(MemoryAfter::of(last, MemoryOrder::Key));
+        self.looked = Instant::now();
+        let look = self.watched.look(&self.shared, &self.plan).await?;
+        self.looked = look.at;
+        let seen = self.seen.clone().unwrap_or_default();
+        if self.seen.is_some() && Arc::ptr_eq(&seen, &look.states) {
+            return Ok(Vec::new());
         }
-        let gone = self.seen.iter().flatten().filter(|(key, _)| !there.contains_key(*key));
-        changes.extend(gone.map(|(key, (_, revision))| WorkingChange {
-            key: key.clone(),
-            value: None,
-            deleted: true,
-            revision: *revision,
-            updated_at: None,
-        }));
-        self.seen = Some(there);
+        let (states, values) = look.since(&self.shared, &self.plan, &seen).await?;
+        let mut changes = Vec::with_capacity(values.len());
+        for (stored, change) in values {
+            if stored != change.key {
+                self.long.insert(stored, change.key.clone());
+            }
+            changes.push(change);
+        }
+        for (stored, revision) in seen.iter().filter(|(stored, _)| !states.contains_key(*stored)) {
+            let key = self.long.remove(stored).unwrap_or_else(|| stored.clone());
+            let gone =
+                WorkingChange { key, value: None, deleted: true, revision: *revision, updated_at: None };
+            changes.push(gone);
+        }
+        self.seen = Some(states);
         Ok(changes)
     }
 }
@@ -136,7 +146,7 @@ impl WorkingWatch for PlanWatch {
             let is_first = self.seen.is_none();
             if !is_first && let Some(woken) = &mut self.woken {
                 // Who is not woken looks all the same.
-                drop(timeout(self.shared.config.watch_every, woken.changed()).await);
+                drop(timeout_at(self.looked + self.shared.config.watch_every, woken.changed()).await);
             }
             if let Some(woken) = &mut self.woken {
                 woken.mark_unchanged();

@@ -62,7 +62,12 @@ fn stored_key(key: &str) -> String {
 
 /// Returns where a value is.
 pub(crate) fn place(plan: &str, key: &str) -> MemoryPlace {
-    MemoryPlace::Key { kind: KIND, group: group(plan), key: stored_key(key), public: false }
+    stored_at(plan, &stored_key(key))
+}
+
+/// Returns where the value is whose key is stored so.
+pub(crate) fn stored_at(plan: &str, stored_key: &str) -> MemoryPlace {
+    MemoryPlace::Key { kind: KIND, group: group(plan), key: stored_key.to_owned(), public: false }
 }
 
 /// Returns a value as it is put, but for the time when it is gone.
@@ -89,7 +94,7 @@ pub(crate) fn value(entry: &MemoryEntry) -> Result<(String, AnyJson), Error> {
 }
 
 /// Returns all values of a plan, in the order of their keys, a page at a time.
-pub(crate) fn all(plan: &str, after: Option<MemoryAfter>, limit: usize) -> MemoryQuery {
+fn all(plan: &str, after: Option<MemoryAfter>, limit: usize) -> MemoryQuery {
     let filter = MemoryFilter { kind: Some(KIND), group: Some(group(plan)), ..MemoryFilter::default() };
     MemoryQuery { filter, order: MemoryOrder::Key, after, limit }
 }

@@ -1,0 +1,219 @@
+//! One look at a plan, for all who watch it: the store is asked once, however many they are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use soorma_core::{Error, WorkingChange};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::Plan;
+use crate::kinds::working;
+use crate::shared::Shared;
+
+/// How many keys are read at once.
+const KEYS: usize = 1_024;
+/// How many values are read at once.
+const VALUES: usize = 64;
+/// How soon a look may follow another: what is written meanwhile is seen by one.
+const APART: Duration = Duration::from_millis(20);
+/// The most bytes of a plan that can be watched: the first answer has all of it.
+const MOST_BYTES: usize = 64 * 1_024 * 1_024;
+/// The most bytes of values that are kept for the others who watch; who finds none reads them himself.
+const KEPT_BYTES: usize = 1_024 * 1_024;
+
+/// Revisions, by keys as they are stored.
+pub(super) type States = Arc<BTreeMap<String, u64>>;
+/// Values, each with its key as it is stored.
+pub(super) type Values = Vec<(String, WorkingChange)>;
+
+/// A plan that is watched.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// How often somebody was to look at once.
+    woken: watch::Sender<u64>,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    look: Option<Look>,
+    failed: Option<(Instant, Error)>,
+}
+
+/// What there was.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    /// When it began.
+    pub(super) at: Instant,
+    /// How often somebody was to look before it.
+    wakes: u64,
+    pub(super) states: States,
+    news: Option<News>,
+}
+
+/// What has changed since a look before.
+#[derive(Debug, Clone)]
+struct News {
+    since: States,
+    values: Arc<Values>,
+}
+
+impl Watched {
+    pub(super) fn new() -> Self {
+        Self { woken: watch::Sender::new(0), last: Mutex::default() }
+    }
+
+    /// Has all who watch look at once.
+    pub(super) fn wake(&self) {
+        self.woken.send_modify(|wakes| *wakes = wakes.wrapping_add(1));
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.woken.subscribe()
+    }
+
+    pub(super) fn is_left(&self) -> bool {
+        self.woken.receiver_count() == 0
+    }
+
+    /// Returns what there is: as another has just seen it, where nothing has happened since.
+    pub(super) async fn look(&self, shared: &Shared, plan: &Plan) -> Result<Look, Error> {
+        let asked = Instant::now();
+        let mut last = self.last.lock().await;
+        if let Some((at, error)) = &last.failed
+            && *at >= asked
+        {
+            return Err(error.clone());
+        }
+        if let Some(look) = &last.look {
+            if look.wakes == *self.woken.borrow() && look.at.elapsed() < shared.config.watch_every {
+                return Ok(look.clone());
+            }
+            sleep_until(look.at + APART).await;
+        }
+        match self.look_anew(shared, plan, last.look.as_ref()).await {
+            Ok(look) => {
+                last.look = Some(look.clone());
+                Ok(look)
+            }
+            Err(error) => {
+                // Those who wait behind this one are told the same, and do not each wait as long.
+                last.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn look_anew(&self, shared: &Shared, plan: &Plan, last: Option<&Look>) -> Result<Look, Error> {
+        let _turn = shared.watches.turn().await;
+        let (at, mut wakes) = (Instant::now(), *self.woken.borrow());
+        let states = Arc::new(states(shared, plan).await?);
+        let Some(last) = last else { return Ok(Look { at, wakes, states, news: None }) };
+        if last.states == states {
+            return Ok(Look { at, wakes, ..last.clone() });
+        }
+        let (states, values) = changed(shared, plan, &last.states, states).await?;
+        let bytes: usize = values.iter().map(|(_, change)| weight(change)).sum();
+        let news = News { since: Arc::clone(&last.states), values: Arc::new(values) };
+        if wakes == last.wakes {
+            // The others do not know of it yet.
+            self.wake();
+            wakes = wakes.wrapping_add(1);
+        }
+        Ok(Look { at, wakes, states, news: Some(news).filter(|_| bytes <= KEPT_BYTES) })
+    }
+}
+
+impl Look {
+    /// Returns what there is, and what of it is new to who has seen that.
+    pub(super) async fn since(
+        self,
+        shared: &Shared,
+        plan: &Plan,
+        seen: &States,
+    ) -> Result<(States, Values), Error> {
+        match self.news {
+            Some(news) if Arc::ptr_eq(&news.since, seen) => Ok((self.states, news.values.to_vec())),
+            _ => changed(shared, plan, seen, self.states).await,
+        }
+    }
+}
+
+/// Reads what is new to who has seen that; returns also what there is, as it is when it is read.
+async fn changed(
+    shared: &Shared,
+    plan: &Plan,
+    seen: &BTreeMap<String, u64>,
+    mut states: States,
+) -> Result<(States, Values), Error> {
+    let (mut keys, mut newer) = (Vec::new(), Vec::new());
+    for (key, revision) in states.iter() {
+        match seen.get(key) {
+            Some(seen) if seen == revision => {}
+            // It was read after this look.
+            Some(seen) if seen > revision => newer.push((key.clone(), Some(*seen))),
+            _ => keys.push(key),
+        }
+    }
+    let values = values(shared, plan, &keys).await?;
+    let mut read = values.iter().peekable();
+    for key in keys {
+        let found = read.next_if(|(found, _)| found == key).map(|(_, change)| change.revision);
+        if found.as_ref() != states.get(key) {
+            newer.push((key.clone(), found));
+        }
+    }
+    for (key, revision) in newer {
+        let states = Arc::make_mut(&mut states);
+        match revision {
+            Some(revision) => states.insert(key, revision),
+            None => states.remove(&key),
+        };
+    }
+    Ok((states, values))
+}
+
+async fn states(shared: &Shared, (scope, plan): &Plan) -> Result<BTreeMap<String, u64>, Error> {
+    let (mut states, group) = (BTreeMap::new(), working::group(plan));
+    let mut after: Option<String> = None;
+    loop {
+        let of = (&working::KIND, group.as_str());
+        let page = shared.store.states(scope, shared.now(), of, after.as_deref(), KEYS);
+        let page = shared.ask(page).await?;
+        let is_last = page.len() < KEYS;
+        after = page.last().map(|(key, _)| key.clone());
+        states.extend(page);
+        if is_last {
+            return Ok(states);
+        }
+    }
+}
+
+/// Returns the values of these keys, in their order; what is gone is left out.
+async fn values(shared: &Shared, (scope, plan): &Plan, keys: &[&String]) -> Result<Values, Error> {
+    let mut values = Vec::new();
+    let mut bytes = 0_usize;
+    for keys in keys.chunks(VALUES) {
+        let places: Vec<_> = keys.iter().map(|key| working::stored_at(plan, key)).collect();
+        let entries = shared.ask(shared.store.get(scope, shared.now(), &places)).await?;
+        for (stored, entry) in keys.iter().zip(entries) {
+            let Some(entry) = entry else { continue };
+            let (key, value) = working::value(&entry)?;
+            let (revision, updated_at) = (entry.revision, Some(entry.updated_at));
+            let change = WorkingChange { key, value: Some(value), deleted: false, revision, updated_at };
+            bytes = bytes.saturating_add(weight(&change));
+            values.push(((*stored).clone(), change));
+        }
+        if bytes > MOST_BYTES {
+            let message = format!("planId: a plan of more than {MOST_BYTES} bytes cannot be watched");
+            return Err(Error::invalid(message));
+        }
+    }
+    Ok(values)
+}
+
+fn weight(change: &WorkingChange) -> usize {
+    change.value.as_ref().map_or(0, |value| value.as_str().len())
+}
