@@ -46,15 +46,34 @@ pub(super) fn page(
                  WHERE {taken} ORDER BY {by} {direction}, e.id {direction} LIMIT {limit}"
             );
             let mut select = connection.prepare_cached(&sql)?;
+            let mut has = 0;
             for read in select.query_map(params_from_iter(condition.params), entry::read)? {
-                entries.push(read?);
+                // One more than is answered says that there are more.
+                let is_enough = has >= MemoryPage::MOST_BYTES;
+                let read = read?;
+                has += bytes(&read);
+                entries.push(read);
+                if is_enough {
+                    break;
+                }
             }
         }
     }
     sort(&mut entries, *order);
-    let more = entries.len() > *limit;
-    entries.truncate(*limit);
+    let mut has = 0;
+    let fit = entries.iter().take_while(|entry| {
+        let is_enough = has >= MemoryPage::MOST_BYTES;
+        has += bytes(entry);
+        !is_enough
+    });
+    let fit = fit.count().min(*limit);
+    let more = entries.len() > fit;
+    entries.truncate(fit);
     Ok(Ok(MemoryPage { entries, more }))
+}
+
+fn bytes(entry: &MemoryEntry) -> usize {
+    entry.text.as_ref().map_or(0, String::len) + entry.body.len()
 }
 
 /// Keys and revisions in a bundle of one scope, in the order of keys. The index leads to them, and the rows are not read to their ends.
