@@ -11,6 +11,12 @@ use crate::TenantId;
 pub struct MemoryStats {
     /// The platform tenant.
     pub tenant_id: TenantId,
+    /// The service tenant, where it is what one owner has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_tenant_id: Option<String>,
+    /// The user, where it is what one owner has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
     /// Of each kind that there is.
     pub kinds: Vec<StatsLine>,
     /// How far the vectors are; nothing where there is no embedder.

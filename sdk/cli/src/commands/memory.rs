@@ -24,9 +24,10 @@ pub(crate) enum Command {
     Show(show::Args),
     /// Show how much there is of what, and how far the vectors are by which it is searched.
     Stats(stats::Args),
-    /// Write all that a user has, one JSON object a line: sessions, plans and their contexts, knowledge, skills, values of plans, and what happened.
+    /// Write all that a user has, one JSON object a line: sessions, plans and their contexts, knowledge, skills, values of plans, and what happened. What others
+    /// have made public is not written.
     Export(export::Args),
-    /// Read what `export` wrote. What is there already is not imported twice, so what was broken off is just run again.
+    /// Read what `export` wrote. What is there already stays as it is, so nothing is imported twice, and what was broken off is just run again.
     Import(import::Args),
     /// Erase for good all that a user, a service tenant or a whole tenant has, and show what it was.
     Erase(erase::Args),

@@ -104,10 +104,22 @@ pub(super) fn same_episode(episode: &Episode) -> Uuid {
     named(&(agent_id, role, content, session_id, metadata))
 }
 
-/// What makes two skills the same to who imports one.
+/// What makes two skills the same to who imports one: a name that the agent has once, or all that it says.
 pub(super) fn same_skill(skill: &Skill) -> Uuid {
     let Skill { agent_id, name, trigger_condition, procedure_type, content, .. } = skill;
-    named(&(agent_id, name, trigger_condition, procedure_type, content))
+    match name {
+        Some(name) => named(&(agent_id, name)),
+        None => named(&(agent_id, trigger_condition, procedure_type, content)),
+    }
+}
+
+/// What makes two pieces of knowledge the same to who imports one: what it is called, or what it says.
+pub(super) fn same_fact(fact: &Fact) -> Uuid {
+    let Fact { is_public, external_id, content, .. } = fact;
+    match external_id.as_ref().filter(|id| !id.is_empty()) {
+        Some(id) => named(&(is_public, true, id)),
+        None => named(&(is_public, false, content)),
+    }
 }
 
 fn named<T: Serialize>(parts: &T) -> Uuid {

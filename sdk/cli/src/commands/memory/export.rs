@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::json;
 use soorma::api::memory::{Page, RecallQuery};
-use soorma::{ClientMemory, Error, ErrorCode, MemoryKind, MemoryStats};
+use soorma::{ClientMemory, Error, ErrorCode, Fact, MemoryKind, MemoryStats};
 use tempfile::NamedTempFile;
 
 use super::backup::{self, Kind};
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         bar: bar(printer, of, "entries")?,
     };
     tokio::select! {
-        written = all(client.memory(), args.plans, &mut sink) => written?,
+        written = all(client.memory(), stats.user_id.as_deref(), args.plans, &mut sink) => written?,
         stop = stop => {
             stop?;
             return Err(Error::new(ErrorCode::Cancelled, "stopped before all was written").into());
@@ -64,6 +64,7 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     }
     sink.bar.finish_and_clear();
     let Sink { out, counts, .. } = sink;
+    let left_out = left_out(&stats, &counts);
     if let Some(out) = out {
         out.as_file().sync_all()?;
         out.persist(&args.file)
@@ -71,10 +72,13 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     }
     if printer.is_json() && !to_stdout {
         let counts: BTreeMap<_, _> = counts.iter().map(|(kind, n)| (kind.as_str(), n)).collect();
-        return printer.object(&json!({ "file": args.file, "exported": counts }));
+        let left_out: BTreeMap<_, _> = left_out.iter().map(|(kind, left, _)| (kind.as_str(), left)).collect();
+        return printer.object(&json!({ "file": args.file, "exported": counts, "leftOut": left_out }));
     }
     printer.note(&format!("exported {}", said(&counts)));
-    left_out(printer, &stats, &counts);
+    for (kind, left, advice) in left_out {
+        printer.note(&format!("not exported: {left} of kind {kind}, {advice}"));
+    }
     Ok(())
 }
 
@@ -112,7 +116,12 @@ impl Sink {
     }
 }
 
-async fn all(memory: ClientMemory<'_>, named: Vec<String>, sink: &mut Sink) -> anyhow::Result<()> {
+async fn all(
+    memory: ClientMemory<'_>,
+    user: Option<&str>,
+    named: Vec<String>,
+    sink: &mut Sink,
+) -> anyhow::Result<()> {
     let mut cursor = None;
     loop {
         let (sessions, next) = memory.sessions(FEW_ROWS, cursor.as_deref()).await?;
@@ -142,7 +151,14 @@ async fn all(memory: ClientMemory<'_>, named: Vec<String>, sink: &mut Sink) -> a
         }
     }
     sink.flush()?;
-    pages(sink, Kind::Semantic, async |query| memory.knowledge(&query).await).await?;
+    // What is public is shown to all of the tenant; what others said is theirs to export.
+    let own = |fact: &Fact| !fact.is_public || user == Some(fact.user_id.as_str());
+    let knowledge = async |query| {
+        let mut page = memory.knowledge(&query).await?;
+        page.items.retain(own);
+        Ok(page)
+    };
+    pages(sink, Kind::Semantic, knowledge).await?;
     pages(sink, Kind::Procedural, async |query| memory.skills(&query).await).await?;
     for plan in &plans {
         values(memory, plan, sink).await?;
@@ -189,23 +205,20 @@ fn count(stats: &MemoryStats, of: impl Fn(&MemoryKind) -> bool) -> u64 {
     stats.kinds.iter().filter(|line| of(&line.kind)).map(|line| line.entries).sum()
 }
 
-/// Says what there is that no list names.
-fn left_out(printer: Printer, stats: &MemoryStats, counts: &BTreeMap<Kind, u64>) {
+/// Returns how many there are of which kind that no list names, and what is to be done about it.
+fn left_out(stats: &MemoryStats, counts: &BTreeMap<Kind, u64>) -> Vec<(MemoryKind, u64, &'static str)> {
     let written = |kind| counts.get(&kind).copied().unwrap_or_default();
-    for (kind, written, advice) in [
-        (MemoryKind::WORKING, written(Kind::Working), "of plans that are not listed: name these with --plan"),
-        (
-            MemoryKind::PLAN_CONTEXT,
-            written(Kind::PlanContext),
-            "of plans that are not listed: name these with --plan",
-        ),
+    let of_plans = "of plans that are not listed: name these with --plan";
+    let unlisted = [
+        (MemoryKind::WORKING, written(Kind::Working), of_plans),
+        (MemoryKind::PLAN_CONTEXT, written(Kind::PlanContext), of_plans),
         (MemoryKind::TASK_CONTEXT, 0, "which no list names, and which are not exported"),
-    ] {
-        let there = count(stats, |of| *of == kind);
-        if let Some(left) = there.checked_sub(written).filter(|left| *left > 0) {
-            printer.note(&format!("not exported: {left} of kind {kind}, {advice}"));
-        }
-    }
+    ];
+    let left = unlisted.into_iter().map(|(kind, written, advice)| {
+        let left = count(stats, |of| *of == kind).saturating_sub(written);
+        (kind, left, advice)
+    });
+    left.filter(|(_, left, _)| *left > 0).collect()
 }
 
 /// Says how many there are of what.

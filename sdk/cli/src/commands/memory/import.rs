@@ -13,10 +13,11 @@ use soorma::api::memory::{
     LogEpisode, MakePlan, MakeSession, SetValue, StoreFact, StorePlanContext, StoreSkill,
 };
 use soorma::{
-    ClientMemory, Clock as _, Data, Error, ErrorCode, Fact, MachineClock, PlanStatus, WorkingValue,
+    ClientMemory, Clock as _, Data, Error, ErrorCode, Fact, MachineClock, Plan, PlanStatus, Uuid,
+    WorkingValue,
 };
 
-use super::backup::{Entry, Kind, same_episode, same_skill};
+use super::backup::{Entry, Kind};
 use super::bar;
 use super::export::said;
 use crate::connection::{Connection, Whose};
@@ -43,8 +44,9 @@ const TRIES: u32 = 6;
 /// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    Stored,
-    /// It was there, or its time is over.
+    /// It was stored, and has this id where it has one of its own.
+    Stored(Option<Uuid>),
+    /// There is one already, which stays as it is, or its time is over.
     Passed,
 }
 
@@ -62,7 +64,7 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
             stop?;
             return Err(Error::new(
                 ErrorCode::Cancelled,
-                "stopped before all was imported; run it again: what is there is not imported twice",
+                "stopped before all was imported; run it again: what is there stays as it is",
             )
             .into());
         }
@@ -91,13 +93,9 @@ struct Import<'c> {
 impl Import<'_> {
     async fn all(&mut self, lines: &mut Lines, told: impl Fn(u64)) -> Result<(), Error> {
         for kind in lines.kinds() {
-            match kind {
-                Kind::Episodic => self.known.read_episodes(self.memory).await?,
-                Kind::Procedural => self.known.read_skills(self.memory).await?,
-                _ => {}
-            }
-            // What happened stays in its order.
-            let at_once = if kind == Kind::Episodic { 1 } else { AT_ONCE };
+            self.known = Known::read(self.memory, kind).await?;
+            // What happened stays in its order; and of what may be stored twice it must be known which was stored last.
+            let at_once = if matches!(kind, Kind::Episodic | Kind::Procedural) { 1 } else { AT_ONCE };
             let mut of_kind = lines.of(kind);
             if kind.newest_first() {
                 of_kind.reverse();
@@ -109,7 +107,10 @@ impl Import<'_> {
                 }
                 for (number, fate) in self.some(&entries).await {
                     match fate.map_err(|error| at(number, kind, error))? {
-                        Fate::Stored => *self.stored.entry(kind).or_default() += 1,
+                        Fate::Stored(id) => {
+                            id.into_iter().for_each(|id| self.known.stored(id));
+                            *self.stored.entry(kind).or_default() += 1;
+                        }
                         Fate::Passed => self.passed += 1,
                     }
                     told(1);
@@ -122,49 +123,45 @@ impl Import<'_> {
     async fn some(&mut self, entries: &[(usize, Entry)]) -> Vec<(usize, Result<Fate, Error>)> {
         // Whether one is there is asked in the order of the lines: of several that are the same, so many are left.
         let there: Vec<bool> = entries.iter().map(|(_, entry)| self.known.takes(entry)).collect();
-        let memory = self.memory;
+        let (memory, known) = (self.memory, &self.known);
         let stored = entries.iter().zip(there).map(async |((number, entry), there)| {
-            let fate = if there { Ok(Fate::Passed) } else { patiently(memory, entry).await };
+            let fate = if there { Ok(Fate::Passed) } else { patiently(memory, known, entry).await };
             (*number, fate)
         });
         join_all(stored).await
     }
 }
 
-impl Known {
-    /// Says whether an entry is there that stands for this one; each stands for one.
-    fn takes(&mut self, entry: &Entry) -> bool {
-        match entry {
-            Entry::Episodic(episode) => self.take(same_episode(episode)),
-            Entry::Procedural(skill) => self.take(same_skill(skill)),
-            _ => false,
-        }
-    }
-}
-
 fn at(line: usize, kind: Kind, error: Error) -> Error {
     let message = format!(
-        "line {line} ({}): {}; when that is mended, run it again: what is there is not imported twice",
+        "line {line} ({}): {}; when that is mended, run it again: what is there stays as it is",
         kind.as_str(),
         error.message
     );
     Error { message, ..error }
 }
 
-/// Stores an entry, and tries again where that may help.
-async fn patiently(memory: ClientMemory<'_>, entry: &Entry) -> Result<Fate, Error> {
+/// Stores an entry, and tries again where that may help. What may stand there twice is looked for first: a refusal may come when it was
+/// written already.
+async fn patiently(memory: ClientMemory<'_>, known: &Known, entry: &Entry) -> Result<Fate, Error> {
     let mut wait = Duration::from_millis(200);
-    for _ in 1..TRIES {
-        match store(memory, entry).await {
+    let mut tries = 1;
+    let mut done = store(memory, entry).await;
+    loop {
+        match done {
             // Nobody answers: whoever started this knows more.
-            Err(error) if error.code.may_retry() && error.retry_after.is_some() => {
+            Err(error) if tries < TRIES && error.code.may_retry() && error.retry_after.is_some() => {
                 tokio::time::sleep(wait.max(error.retry_after.unwrap_or_default())).await;
                 wait *= 2;
+                tries += 1;
+                done = match known.was_stored(memory, entry).await {
+                    Ok(None) => store(memory, entry).await,
+                    looked => looked.map(Fate::Stored),
+                };
             }
             done => return done,
         }
     }
-    store(memory, entry).await
 }
 
 async fn store(memory: ClientMemory<'_>, entry: &Entry) -> Result<Fate, Error> {
@@ -186,10 +183,18 @@ async fn store(memory: ClientMemory<'_>, entry: &Entry) -> Result<Fate, Error> {
                 parent_plan_id: plan.parent_plan_id.clone(),
             };
             let fate = made(memory.make_plan(&new).await)?;
-            if plan.status != PlanStatus::Running {
+            let is_new = match fate {
+                Fate::Stored(_) => true,
+                // It was broken off between the two.
+                Fate::Passed => memory.plan(&plan.plan_id).await?.as_ref().is_some_and(untouched),
+            };
+            if is_new && plan.status != PlanStatus::Running {
                 memory.set_plan_status(&plan.plan_id, plan.status).await?;
             }
             Ok(fate)
+        }
+        Entry::PlanContext(context) if memory.plan_context(&context.plan_id).await?.is_some() => {
+            Ok(Fate::Passed)
         }
         Entry::PlanContext(context) => {
             let new = StorePlanContext {
@@ -202,9 +207,11 @@ async fn store(memory: ClientMemory<'_>, entry: &Entry) -> Result<Fate, Error> {
                 current_state: context.current_state.clone(),
                 correlation_ids: context.correlation_ids.clone(),
             };
-            memory.store_plan_context(&new).await.map(|_| Fate::Stored)
+            memory.store_plan_context(&new).await.map(|_| Fate::Stored(None))
         }
-        Entry::Semantic(fact) => memory.store_knowledge(&known_again(fact)).await.map(|_| Fate::Stored),
+        Entry::Semantic(fact) => {
+            memory.store_knowledge(&known_again(fact)).await.map(|fact| Fate::Stored(Some(fact.id)))
+        }
         Entry::Procedural(skill) => {
             let new = StoreSkill {
                 agent_id: skill.agent_id.clone(),
@@ -213,7 +220,7 @@ async fn store(memory: ClientMemory<'_>, entry: &Entry) -> Result<Fate, Error> {
                 procedure_type: skill.procedure_type.clone(),
                 content: skill.content.clone(),
             };
-            memory.store_skill(&new).await.map(|_| Fate::Stored)
+            memory.store_skill(&new).await.map(|skill| Fate::Stored(Some(skill.id)))
         }
         Entry::Working(value) => set_again(memory, value).await,
         Entry::Episodic(episode) => {
@@ -224,15 +231,20 @@ async fn store(memory: ClientMemory<'_>, entry: &Entry) -> Result<Fate, Error> {
                 metadata: Some(episode.metadata.clone()),
                 session_id: episode.session_id.clone(),
             };
-            memory.log_interaction(&new).await.map(|_| Fate::Stored)
+            memory.log_interaction(&new).await.map(|episode| Fate::Stored(Some(episode.id)))
         }
     }
+}
+
+/// Whether nothing was done with a plan since it was made.
+fn untouched(plan: &Plan) -> bool {
+    plan.status == PlanStatus::Running && plan.created_at == plan.updated_at
 }
 
 /// One that is there stays as it is.
 fn made<T>(made: Result<T, Error>) -> Result<Fate, Error> {
     match made {
-        Ok(_) => Ok(Fate::Stored),
+        Ok(_) => Ok(Fate::Stored(None)),
         Err(error) if matches!(error.code, ErrorCode::AlreadyExists | ErrorCode::Conflict) => {
             Ok(Fate::Passed)
         }
@@ -270,12 +282,12 @@ fn known_again(fact: &Fact) -> StoreFact {
     }
 }
 
-/// Sets a value for what is left of its time.
+/// Sets a value for what is left of its time, where there is none.
 async fn set_again(memory: ClientMemory<'_>, value: &WorkingValue) -> Result<Fate, Error> {
     let left = value.expires_at.map(|at| at.since(MachineClock.now()).as_secs());
     if left == Some(0) {
         return Ok(Fate::Passed);
     }
-    let set = SetValue { value: value.value.clone(), ttl_seconds: left, if_revision: None, if_absent: false };
-    memory.set(&value.plan_id, &value.key, &set).await.map(|_| Fate::Stored)
+    let set = SetValue { value: value.value.clone(), ttl_seconds: left, if_revision: None, if_absent: true };
+    made(memory.set(&value.plan_id, &value.key, &set).await)
 }
