@@ -1,7 +1,7 @@
 //! Who has the embedder asked: what waits for vectors, so much and no more, and what is gathered into one call.
 //!
 //! Questions come before writes. What gets its vector later has workers of its own, so that neither keeps the other waiting. Who waits no longer is passed over:
-//! an embedder that is slow is not kept busy with what nobody needs.
+//! an embedder that is slow is not kept busy with what nobody needs. What it was asked already is kept of a question, also where the answer is late: who asks again has it.
 
 mod batch;
 mod health;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use soorma_core::TenantId;
 use soorma_ports::{Embedder, EmbedderError, Generation};
 use soorma_supervise::{Failure, TaskCx};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -17,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::bounds::kib;
 use crate::config::Config;
+use crate::questions::Questions;
 use batch::Batch;
 use health::Health;
 
@@ -27,9 +29,9 @@ const BATCH_BYTES: usize = 1_024 * 1_024;
 
 /// What comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// A question of somebody who searches.
-    Question,
+pub(crate) enum Lane<'a> {
+    /// A question of somebody of a tenant who searches.
+    Question(&'a TenantId),
     /// A text that is being written.
     Write,
     /// A text that is stored, and has no vector.
@@ -55,6 +57,8 @@ pub(crate) enum NoVector {
 #[derive(Debug)]
 struct Job {
     text: String,
+    /// Whose question it is.
+    asker: Option<TenantId>,
     reply: oneshot::Sender<Result<Vec<f32>, NoVector>>,
     _room: OwnedSemaphorePermit,
 }
@@ -75,6 +79,7 @@ pub(crate) struct Embedding {
     later: mpsc::Sender<Job>,
     asked: Mutex<Asked>,
     asked_later: Mutex<mpsc::Receiver<Job>>,
+    kept: Arc<Questions>,
     room: Arc<Semaphore>,
     most_kib: u32,
     call_within: Duration,
@@ -83,7 +88,7 @@ pub(crate) struct Embedding {
 }
 
 impl Embedding {
-    pub(crate) fn new(embedder: Arc<dyn Embedder>, config: &Config) -> Self {
+    pub(crate) fn new(embedder: Arc<dyn Embedder>, kept: Arc<Questions>, config: &Config) -> Self {
         let (questions, questions_of) = mpsc::channel(config.max_embedding);
         let (writes, writes_of) = mpsc::channel(config.max_embedding);
         let (later, asked_later) = mpsc::channel(config.max_embedding);
@@ -96,6 +101,7 @@ impl Embedding {
             later,
             asked: Mutex::new(asked),
             asked_later: Mutex::new(asked_later),
+            kept,
             room: Arc::new(Semaphore::new(kib)),
             most_kib: u32::try_from(kib).unwrap_or(u32::MAX),
             call_within: config.embed_call_within,
@@ -134,7 +140,7 @@ impl Embedding {
     /// Returns the vector of a text, if there is one in time. Holds nothing that others need meanwhile.
     pub(crate) async fn vector(
         &self,
-        lane: Lane,
+        lane: Lane<'_>,
         text: &str,
         within: Duration,
     ) -> Result<Vec<f32>, NoVector> {
@@ -144,7 +150,8 @@ impl Embedding {
         let deadline = Instant::now() + within;
         let kib = kib(text.len()).min(self.most_kib);
         let (reply, answer) = oneshot::channel();
-        let job = |room| Job { text: text.to_owned(), reply, _room: room };
+        let asker = if let Lane::Question(tenant) = lane { Some(tenant.clone()) } else { None };
+        let job = |room| Job { text: text.to_owned(), asker, reply, _room: room };
         match lane {
             Lane::Later => {
                 // Who has time waits for room.
@@ -153,9 +160,9 @@ impl Embedding {
                 let sent = self.later.send(job(room.map_err(|_| NoVector::Full)?));
                 timeout_at(deadline, sent).await.map_err(|_| NoVector::Full)?.map_err(|_| NoVector::Full)?;
             }
-            Lane::Question | Lane::Write => {
+            Lane::Question(_) | Lane::Write => {
                 let room = Arc::clone(&self.room).try_acquire_many_owned(kib).map_err(|_| NoVector::Full)?;
-                let queue = if lane == Lane::Question { &self.questions } else { &self.writes };
+                let queue = if lane == Lane::Write { &self.writes } else { &self.questions };
                 queue.try_send(job(room)).map_err(|_| NoVector::Full)?;
             }
         }
@@ -214,7 +221,12 @@ impl Embedding {
                 Ok(vectors) => {
                     for (vector, jobs) in vectors.into_iter().zip(batch.into_jobs()) {
                         self.embedded.fetch_add(1, Ordering::Relaxed);
-                        jobs.into_iter().for_each(|job| drop(job.reply.send(Ok(vector.clone()))));
+                        for job in jobs {
+                            if let Some(tenant) = &job.asker {
+                                self.kept.keep(tenant, &job.text, &vector);
+                            }
+                            drop(job.reply.send(Ok(vector.clone())));
+                        }
                     }
                 }
                 Err(EmbedderError::Invalid(_)) if batch.len() > 1 => left.extend(batch.halves()),

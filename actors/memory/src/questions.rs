@@ -26,11 +26,9 @@ impl Questions {
         Some(vector)
     }
 
-    pub(crate) fn keep(&self, tenant: &TenantId, question: &str, vector: Vec<f32>) -> Arc<[f32]> {
+    pub(crate) fn keep(&self, tenant: &TenantId, question: &str, vector: &[f32]) {
         let (late, before) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let vector: Arc<[f32]> = vector.into();
-        keep(late, before, (tenant.clone(), question.to_owned()), Arc::clone(&vector));
-        vector
+        keep(late, before, (tenant.clone(), question.to_owned()), vector.into());
     }
 
     /// Forgets what a tenant asked.
@@ -59,9 +57,9 @@ mod tests {
     #[test]
     fn what_is_asked_again_is_kept_and_the_rest_is_forgotten() {
         let (questions, a) = (Questions::default(), tenant("a"));
-        questions.keep(&a, "again", vec![1.0]);
+        questions.keep(&a, "again", &[1.0]);
         for n in 0..4 * MOST {
-            questions.keep(&a, &format!("once {n}"), vec![0.0]);
+            questions.keep(&a, &format!("once {n}"), &[0.0]);
             assert!(n % 100 != 0 || questions.get(&a, "again").is_some(), "{n}");
         }
         assert!(questions.get(&a, "once 0").is_none());

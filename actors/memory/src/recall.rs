@@ -130,11 +130,12 @@ async fn vector(
 ) -> Option<(soorma_ports::Generation, Arc<[f32]>)> {
     let embedding = shared.embedding.as_ref()?;
     let of = |vector| (embedding.generation().clone(), vector);
+    let lane = Lane::Question(&scope.tenant);
     if let Some(vector) = shared.questions.get(&scope.tenant, question) {
         return Some(of(vector));
     }
-    match embedding.vector(Lane::Question, question, shared.config.search_within).await {
-        Ok(vector) => Some(of(shared.questions.keep(&scope.tenant, question, vector))),
+    match embedding.vector(lane, question, shared.config.search_within).await {
+        Ok(vector) => Some(of(vector.into())),
         Err(why) => {
             tracing::debug!(%why, "a search goes by words and time");
             shared.without_meaning.fetch_add(1, Ordering::Relaxed);

@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     entropy: Arc<dyn Entropy>,
     pub(crate) config: Config,
     pub(crate) embedding: Option<Arc<Embedding>>,
-    pub(crate) questions: Questions,
+    pub(crate) questions: Arc<Questions>,
     pub(crate) tenants: Tenants,
     pub(crate) watches: Arc<Watches>,
     outage: Outage,
@@ -57,13 +57,16 @@ impl Shared {
         entropy: Arc<dyn Entropy>,
         config: Config,
     ) -> Self {
-        let embedding = config.embedder.clone().map(|embedder| Arc::new(Embedding::new(embedder, &config)));
+        let questions = Arc::<Questions>::default();
+        let embedding = config.embedder.clone();
+        let embedding =
+            embedding.map(|embedder| Arc::new(Embedding::new(embedder, Arc::clone(&questions), &config)));
         Self {
             store,
             clock,
             entropy,
             embedding,
-            questions: Questions::default(),
+            questions,
             tenants: Tenants::new(&config),
             watches: Arc::default(),
             outage: Outage::new("memory's store"),

@@ -270,6 +270,25 @@ async fn a_question_waits_its_time_and_then_goes_by_words_and_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_whose_vector_is_late_goes_by_its_meaning_when_it_is_asked_again() {
+    let (_world, node, _slow) = slow(Duration::from_millis(1_500), Config::default()).await;
+    node.know(knowledge("an apple")).await;
+    assert_eq!(
+        node.search("apple", 5).await.by,
+        RankedBy::Words,
+        "the model takes longer than a search waits"
+    );
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    let found = node.search("apple", 5).await;
+    assert_eq!((found.by, contents(&found)), (RankedBy::Meaning, vec!["an apple"]));
+    assert_eq!(began.elapsed(), Duration::ZERO, "it was kept");
+    let other = MemoryScope { tenant: tenant("two"), ..ada() };
+    let of_another = node.memory.search_facts(&other, &Recall::new("apple", 5)).await.expect("found");
+    assert_eq!(of_another.by, RankedBy::Words, "another tenant's question is its own");
+}
+
+#[tokio::test(start_paused = true)]
 async fn vectors_that_are_dropped_or_damaged_are_made_again_and_those_of_another_model_are_not_mixed() {
     let (world, node, embedder) = scripted().await;
     for n in 0..100 {
