@@ -24,6 +24,11 @@ impl From<EventLogError> for Failure {
     }
 }
 
+/// Whether the file holds something it should not.
+pub(crate) fn is_damage(error: &Sql) -> bool {
+    matches!(log_error(error), EventLogError::Corrupt(_))
+}
+
 pub(crate) fn log_error(error: &Sql) -> EventLogError {
     match error {
         Sql::SqliteFailure(failure, _) => match failure.code {

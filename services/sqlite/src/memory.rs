@@ -29,8 +29,8 @@ pub(crate) use changes::Changes;
 pub(crate) use mend::keep_up;
 pub(crate) use sets::Sets;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use soorma_core::{MemoryKind, MemoryScope, Owner, TenantId, Timestamp};
@@ -41,12 +41,12 @@ use soorma_ports::{
 };
 use uuid::Uuid;
 
-use crate::error::{Failure, memory_error};
+use crate::error::memory_error;
 use crate::rankers::Rankers;
 use crate::readers::Readers;
 use crate::writer::{Kind, Tx, Writer};
 
-/// So often the index of words is made anew in the life of a process. Where it does not help, the disk is to be looked at.
+/// So often what is damaged is looked for and made anew in the life of a process. Where it does not help, the disk is to be looked at.
 const MENDS: u32 = 4;
 
 /// So often the index of words is asked to drop what was erased, half a thousand pages each time. As others write there is always more to
@@ -63,9 +63,11 @@ pub struct SqliteMemory {
     readers: Arc<Readers>,
     rankers: Arc<Rankers>,
     sets: Arc<Sets>,
-    /// How often the index of words was made anew; one at a time does it, for all who have met the damage.
+    /// How often damage was looked for; one at a time does it, for all who have met it.
     mended: AtomicU32,
     mending: tokio::sync::Mutex<()>,
+    /// What is damaged and cannot be made anew. It stays so until the file is another.
+    lost: OnceLock<String>,
 }
 
 impl std::fmt::Debug for SqliteMemory {
@@ -83,26 +85,39 @@ impl SqliteMemory {
             sets,
             mended: AtomicU32::new(0),
             mending: tokio::sync::Mutex::default(),
+            lost: OnceLock::new(),
         }
     }
 
-    /// Has a piece of work done; where the index of words is damaged, once more after it was made anew.
+    /// Does what is asked; where it meets damage, once more after what is damaged was made anew.
+    async fn sound<T, A: Future<Output = Result<T, EventLogError>>>(
+        &self,
+        ask: impl Fn() -> A,
+    ) -> Result<T, MemoryStoreError> {
+        let mended = self.mended.load(Ordering::Relaxed);
+        match ask().await {
+            Err(EventLogError::Corrupt(reason)) if self.mend(&reason, mended, false).await => ask().await,
+            done => done,
+        }
+        .map_err(memory_error)
+    }
+
+    /// Has a piece of work done by the writer.
     async fn ask<T: Send + 'static>(
         &self,
         kind: Kind,
-        work: impl Fn(&mut Tx<'_>) -> rusqlite::Result<T> + Clone + Send + 'static,
+        work: impl Fn(&mut Tx<'_>) -> rusqlite::Result<T> + Clone + Send + Sync + 'static,
     ) -> Result<T, MemoryStoreError> {
-        let (again, mended) = (work.clone(), self.mended.load(Ordering::Relaxed));
-        match self.writer.ask(kind, move |tx| Ok(work(tx)?)).await {
-            Err(EventLogError::Corrupt(reason)) if self.mend(&reason, mended).await => {
-                self.writer.ask(kind, move |tx| Ok(again(tx)?)).await.map_err(memory_error)
-            }
-            done => done.map_err(memory_error),
-        }
+        let ask = || {
+            let work = work.clone();
+            self.writer.ask(kind, move |tx| Ok(work(tx)?))
+        };
+        self.sound(ask).await
     }
 
-    /// Makes the index of words anew, unless that was done since it was `mended` so often; says whether it was done.
-    async fn mend(&self, reason: &str, mended: u32) -> bool {
+    /// Looks for damage and makes anew what can be, unless that was done since it was looked for `mended` times; says whether it was done. That
+    /// the index of `words` is damaged may be known already.
+    async fn mend(&self, reason: &str, mended: u32, words: bool) -> bool {
         let _alone = self.mending.lock().await;
         let times = self.mended.load(Ordering::Relaxed);
         if times > mended {
@@ -112,16 +127,43 @@ impl SqliteMemory {
             return false;
         }
         self.mended.store(times + 1, Ordering::Relaxed);
-        match self.writer.ask(Kind::Synced, |tx| Ok(mend::anew(tx.connection)?)).await {
-            Ok(count) => {
-                tracing::warn!(reason, count, "index of words was damaged and is made anew");
-                true
+        match self.mend_once(reason, words).await {
+            Ok(is_mended) => {
+                if is_mended && times + 1 == MENDS {
+                    let _first = self.lost.set(format!("{reason}, and that not for the first time"));
+                }
+                is_mended
             }
             Err(error) => {
-                tracing::error!(%error, reason, "index of words is damaged and cannot be made anew");
+                tracing::error!(%error, reason, "memory is damaged and cannot be made anew");
+                if let EventLogError::Corrupt(_) = &error {
+                    let _first = self.lost.set(error.to_string());
+                }
                 false
             }
         }
+    }
+
+    async fn mend_once(&self, reason: &str, words: bool) -> Result<bool, EventLogError> {
+        let mut damage = self.readers.read(|connection| Ok(mend::Damage::find(connection)?)).await?;
+        damage.words |= words;
+        if !damage.lost.is_empty() {
+            tracing::error!(
+                ?damage,
+                reason,
+                "memory is damaged, its file is to be replaced by a copy that is not"
+            );
+            let _first = self.lost.set(format!("{} cannot be read", damage.lost.join(", ")));
+            return Ok(false);
+        }
+        if damage.is_none() {
+            return Ok(false);
+        }
+        let made = format!("{damage:?}");
+        self.writer.alone(move |connection| damage.mend(connection)).await?;
+        self.sets.clear();
+        tracing::warn!(damage = made, reason, "what was damaged in memory's file is made anew");
+        Ok(true)
     }
 
     /// Drops vectors that were found damaged: their entries are told of as those that have none.
@@ -135,9 +177,26 @@ impl SqliteMemory {
 
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+        read: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T> + Clone + Send + Sync + 'static,
     ) -> Result<T, MemoryStoreError> {
-        self.readers.read(move |connection| Ok(read(connection)?)).await.map_err(memory_error)
+        let ask = || {
+            let read = read.clone();
+            self.readers.read(move |connection| Ok(read(connection)?))
+        };
+        self.sound(ask).await
+    }
+
+    /// The same, where it takes longer: in the turn of a tenant, or of nobody where it is for all.
+    async fn look<T: Send + 'static>(
+        &self,
+        tenant: Option<&TenantId>,
+        look: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T> + Clone + Send + Sync + 'static,
+    ) -> Result<T, MemoryStoreError> {
+        let ask = || {
+            let look = look.clone();
+            self.rankers.ask(tenant.cloned(), move |connection: &_| Ok(look(connection)?))
+        };
+        self.sound(ask).await
     }
 
     async fn rank_once(
@@ -148,9 +207,8 @@ impl SqliteMemory {
     ) -> Result<rank::Ranked, MemoryStoreError> {
         let (sets, scope, query) = (self.sets.clone(), scope.clone(), query.clone());
         let tenant = scope.tenant.clone();
-        let rank =
-            move |connection: &_| rank::rank(connection, &sets, &scope, now, &query).map_err(Failure::from);
-        let mut ranked = self.rankers.ask(Some(tenant), rank).await.map_err(memory_error)?;
+        let rank = move |connection: &_| rank::rank(connection, &sets, &scope, now, &query);
+        let mut ranked = self.look(Some(&tenant), rank).await?;
         self.drop_damaged(std::mem::take(&mut ranked.damaged)).await?;
         Ok(ranked)
     }
@@ -227,7 +285,7 @@ impl MemoryStore for SqliteMemory {
             return Ok(ranked.ranks);
         }
         let reason = "it does not have the words of all texts";
-        if self.mend(reason, mended).await {
+        if self.mend(reason, mended, true).await {
             let ranked = self.rank_once(scope, now, query).await?;
             if !ranked.misses_words {
                 return Ok(ranked.ranks);
@@ -263,13 +321,13 @@ impl MemoryStore for SqliteMemory {
             // The writer sees whether another process has written to the file since.
             self.ask(Kind::Written, |_| Ok(())).await?;
             let (sets, generation) = (self.sets.clone(), generation.clone());
-            let look = move |connection: &_| Ok(upkeep::damaged(connection, &sets, &generation)?);
-            let damaged = self.rankers.ask(None, look).await.map_err(memory_error)?;
+            let damaged = self
+                .look(None, move |connection: &_| upkeep::damaged(connection, &sets, &generation))
+                .await?;
             self.drop_damaged(damaged).await?;
         }
         let generation = generation.clone();
-        let look = move |connection: &_| Ok(upkeep::unembedded(connection, &generation, after, limit)?);
-        self.rankers.ask(None, look).await.map_err(memory_error)
+        self.look(None, move |connection: &_| upkeep::unembedded(connection, &generation, after, limit)).await
     }
 
     async fn drop_vectors(
@@ -341,6 +399,9 @@ impl MemoryStore for SqliteMemory {
     }
 
     async fn check(&self) -> Result<(), MemoryStoreError> {
+        if let Some(lost) = self.lost.get() {
+            return Err(MemoryStoreError::Corrupt(lost.clone()));
+        }
         self.ask(Kind::Grows, |tx| tx.state.probe(tx.connection)).await
     }
 }

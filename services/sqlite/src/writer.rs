@@ -16,7 +16,7 @@ use soorma_ports::{Clock, EventLogError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::error::{Failure, closed};
+use crate::error::{Failure, closed, log_error};
 use crate::log::{LogClock, LogState};
 
 use batch::Committer;
@@ -52,6 +52,8 @@ pub(crate) struct Tx<'a> {
 
 pub(crate) enum Message {
     Work(Box<dyn Work>),
+    /// What is done after all that was asked before it, outside of the batch's transaction.
+    Alone(Box<dyn FnOnce(&Connection) + Send>),
     Close(oneshot::Sender<()>),
 }
 
@@ -119,6 +121,20 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
+    /// Has something done that is a transaction of its own, or more than one. It changes nothing that the writer has in memory.
+    pub(crate) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, EventLogError> {
+        let (reply, answer) = oneshot::channel();
+        let work = move |connection: &Connection| {
+            // That nobody waits any more is no error.
+            let _sent = reply.send(work(connection).map_err(|error| log_error(&error)));
+        };
+        self.inbox.send(Message::Alone(Box::new(work))).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
     /// Closes the database after all that was accepted before.
     pub(crate) async fn close(&self) {
         let (done, closed) = oneshot::channel();
@@ -149,17 +165,19 @@ impl WeakWriter {
 fn run(mut committer: Committer, mut inbox: mpsc::Receiver<Message>) {
     let mut messages = Vec::with_capacity(BATCH);
     while inbox.blocking_recv_many(&mut messages, BATCH) > 0 {
-        let mut works = Vec::with_capacity(messages.len());
+        let (mut works, mut alone) = (Vec::with_capacity(messages.len()), Vec::new());
         let mut close = None;
         for message in messages.drain(..) {
             match message {
                 // What comes after a close is dropped, which answers it.
                 Message::Work(work) if close.is_none() => works.push(work),
+                Message::Alone(work) if close.is_none() => alone.push(work),
                 Message::Close(done) if close.is_none() => close = Some(done),
-                Message::Work(_) | Message::Close(_) => {}
+                Message::Work(_) | Message::Alone(_) | Message::Close(_) => {}
             }
         }
         committer.carry_out(works);
+        alone.into_iter().for_each(|work| committer.alone(work));
         if let Some(done) = close {
             drop(inbox);
             committer.close();

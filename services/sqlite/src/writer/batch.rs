@@ -184,6 +184,15 @@ impl Committer {
         }
     }
 
+    /// Does what is no part of a batch: synced, and with all the room there is.
+    pub(super) fn alone(&mut self, work: impl FnOnce(&Connection)) {
+        if let Err(error) = self.set_up(true, false) {
+            tracing::warn!(%error, "connection was not set up");
+        }
+        work(&self.connection);
+        self.roll_back();
+    }
+
     pub(super) fn close(self) {
         let checkpoint = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = checkpoint {

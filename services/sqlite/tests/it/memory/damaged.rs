@@ -1,15 +1,19 @@
 //! What is damaged in the file is not trusted: vectors are left out and told of, the index of words is made anew.
 
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use soorma_core::Topic;
-use soorma_ports::{EventLog as _, MemoryDraft, MemoryStore as _};
-use soorma_sqlite::SqliteLogConfig;
+use soorma_core::{MemoryKind, Topic};
+use soorma_ports::{
+    EventLog as _, MemoryDraft, MemoryFilter, MemoryPlace, MemoryQuery, MemoryStore as _, MemoryStoreError,
+};
+use soorma_sqlite::{SqliteLogConfig, SqliteMemory};
 use soorma_testkit::{event, tenant};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
-use super::steps::{all, done, draft, embedded, generation, near, nth, put, remove, saying};
+use super::steps::{all, at, done, draft, embedded, generation, near, nth, put, remove, saying, scope};
 use crate::it::world::World;
 
 async fn filled() -> World {
@@ -18,7 +22,8 @@ async fn filled() -> World {
     for number in 1..=9 {
         let text = if number % 2 == 0 { "even thing" } else { "odd thing" };
         let vector = Some(embedded(10.0 * f32::from(u8::try_from(number).unwrap())));
-        done(&store, put("ada", MemoryDraft { vector, ..draft(number, text) })).await;
+        let labels = vec!["kept".into()];
+        done(&store, put("ada", MemoryDraft { vector, labels, ..draft(number, text) })).await;
         done(&store, put("bob", draft(100 + number, text))).await;
     }
     world
@@ -159,4 +164,126 @@ async fn a_damaged_index_of_words_spoils_no_neighbour_in_its_commit() {
         assert_eq!(world.log.bounds(Topic::BusinessFacts).await.unwrap().head.0, 15, "{damaged}");
         assert_eq!(saying(&store, "ada", "newcomer").await.len(), 5, "{damaged}");
     }
+}
+
+/// Writes over the first page of a table or an index.
+fn damage_page(world: &World, name: &str) {
+    let connection = Connection::open(world.path()).unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let root: u32 = connection.query_row(root, [name], |row| row.get(0)).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(connection);
+    let file = std::fs::OpenOptions::new().write(true).open(world.path()).unwrap();
+    file.write_all_at(&[0x5a; 4_096], u64::from(root - 1) * 4_096).unwrap();
+}
+
+/// All that can be made from the entries, and the vectors, which their model makes again.
+const PAGES: [&str; 12] = [
+    "memory_words_data",
+    "memory_words_idx",
+    "memory_words_config",
+    "memory_vectors",
+    "memory_vectors_of_scope",
+    "memory_vectors_of_entry",
+    "memory_labels",
+    "memory_entries_id",
+    "memory_entries_name",
+    "memory_entries_created",
+    "memory_entries_bundle",
+    "memory_scopes_of_kind",
+];
+
+#[tokio::test]
+async fn a_damaged_page_of_what_can_be_made_anew_is_in_nobodys_way() {
+    for damaged in PAGES {
+        for searches_first in [true, false] {
+            let world = filled().await;
+            world.log.close().await;
+            damage_page(&world, damaged);
+            let world = world.reopen().await;
+            let store = world.log.memory();
+            let odd: Vec<_> = (1..=9).step_by(2).map(nth).collect();
+            if searches_first {
+                assert_eq!(saying(&store, "ada", "odd").await, odd, "{damaged}");
+                near(&store, "ada", 50.0, 3).await;
+            }
+            let labelled = MemoryDraft {
+                labels: vec!["new".into()],
+                vector: Some(embedded(95.0)),
+                ..draft(10, "even newcomer")
+            };
+            done(&store, put("ada", labelled)).await;
+            done(&store, remove("ada", 1)).await;
+            assert_eq!(saying(&store, "ada", "odd").await, odd[1..], "{damaged}");
+            assert_eq!(all(&store, "ada").await, (2..=10).map(nth).collect::<Vec<_>>(), "{damaged}");
+            assert_eq!(near(&store, "ada", 95.0, 1).await, [nth(10)], "{damaged}");
+            let missing = store.unembedded(&generation(), None, 100).await.unwrap().len();
+            assert_eq!(missing, if damaged == "memory_vectors" { 17 } else { 9 }, "{damaged}");
+            assert_eq!(
+                labelled_with(&store, "kept").await,
+                (2..=9).map(nth).collect::<Vec<_>>(),
+                "{damaged}"
+            );
+            assert_eq!(labelled_with(&store, "new").await, [nth(10)], "{damaged}");
+            assert_eq!(store.check().await, Ok(()), "{damaged}");
+            let world = world.reopen().await;
+            let store = world.log.memory();
+            assert_eq!(saying(&store, "ada", "newcomer").await, [nth(10)], "{damaged}");
+            assert_eq!(near(&store, "ada", 95.0, 1).await, [nth(10)], "{damaged}");
+        }
+    }
+}
+
+/// Nothing else has what the entries have.
+#[tokio::test]
+async fn entries_that_cannot_be_read_are_told_of_and_the_log_goes_on() {
+    let world = filled().await;
+    world.log.close().await;
+    damage_page(&world, "memory_entries");
+    let world = world.reopen().await;
+    let store = world.log.memory();
+    let query = MemoryQuery { limit: 10, ..MemoryQuery::default() };
+    let listed = store.list(&scope("ada"), at(2), &query).await;
+    assert!(matches!(listed, Err(MemoryStoreError::Corrupt(_))), "{listed:?}");
+    let checked = store.check().await;
+    assert!(
+        matches!(&checked, Err(MemoryStoreError::Corrupt(what)) if what.contains("memory_entries")),
+        "{checked:?}"
+    );
+    let event = Arc::new(event("e", Topic::BusinessFacts));
+    world.log.append(&tenant("acme"), vec![event]).await.unwrap();
+}
+
+/// Who meets the damage of something else does not have the words of all made anew.
+#[tokio::test]
+async fn only_what_is_damaged_is_made_anew() {
+    let world = filled().await;
+    world.log.close().await;
+    let segments = |world: &World| -> Vec<Vec<u8>> {
+        let connection = Connection::open(world.path()).unwrap();
+        let mut select = connection.prepare("SELECT block FROM memory_words_data ORDER BY id").unwrap();
+        select.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let before = segments(&world);
+    damage_page(&world, "memory_entries_name");
+    let world = world.reopen().await;
+    let place = MemoryPlace::Key {
+        kind: MemoryKind::default(),
+        group: String::new(),
+        key: "k3".into(),
+        public: false,
+    };
+    let found = world.log.memory().get(&scope("ada"), at(2), &[place]).await.unwrap();
+    assert_eq!(found[0].as_ref().map(|entry| entry.id), Some(nth(3)));
+    assert_eq!(segments(&world), before);
+}
+
+/// Those of a user with a label, by ids in their order.
+async fn labelled_with(store: &SqliteMemory, label: &str) -> Vec<Uuid> {
+    let filter = MemoryFilter { labels: vec![label.into()], ..MemoryFilter::default() };
+    let query = MemoryQuery { filter, limit: 100, ..MemoryQuery::default() };
+    let page = store.list(&scope("ada"), at(2), &query).await.unwrap();
+    let mut ids: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
+    ids.sort_unstable();
+    ids
 }
