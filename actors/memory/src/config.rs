@@ -34,6 +34,8 @@ pub struct Config {
     pub max_waiting_per_tenant: usize,
     /// How many KiB wait to be written at most.
     pub max_waiting_kib: usize,
+    /// How many of them are one tenant's.
+    pub max_waiting_kib_per_tenant: usize,
     /// How long a change of working memory waits for its answer.
     pub answer_within: Duration,
     /// How often who watches a plan looks for what other nodes wrote, and for what has expired.
@@ -66,6 +68,7 @@ impl Default for Config {
             max_waiting: 8_192,
             max_waiting_per_tenant: 4_096,
             max_waiting_kib: 256 * 1_024,
+            max_waiting_kib_per_tenant: 64 * 1_024,
             answer_within: Duration::from_secs(10),
             watch_every: Duration::from_secs(1),
             max_watchers_per_tenant: 1_000,

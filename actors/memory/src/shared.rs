@@ -119,6 +119,12 @@ impl Shared {
         answer.map_err(Error::from)
     }
 
+    /// The same of a write: where the store has not answered, nobody knows whether it was done, and who blindly did it again might do it twice.
+    fn heard_of_write<T>(&self, answer: Result<T, MemoryStoreError>) -> Result<T, Error> {
+        let is_unknown = matches!(answer, Err(MemoryStoreError::Unavailable(_)));
+        self.heard(answer).map_err(|error| if is_unknown { not_answered() } else { error })
+    }
+
     /// Has writes carried out together; what is the fault of one is not the others'.
     pub(crate) async fn write(&self, writes: Vec<MemoryWrite>) -> Vec<Result<Outcome, Error>> {
         let count = writes.len();
@@ -131,14 +137,14 @@ impl Shared {
             Err(error) => error,
         };
         if count == 1 || matches!(error, MemoryStoreError::Unavailable(_)) {
-            let error = self.heard::<()>(Err(error)).err().unwrap_or_else(unknown);
+            let error = self.heard_of_write::<()>(Err(error)).err().unwrap_or_else(unknown);
             return vec![Err(error); count];
         }
         let mut answers = Vec::with_capacity(count);
         for write in again {
             let outcome = self.write_together(vec![write]).await;
             let outcome = outcome.map(|outcomes| outcomes.into_iter().next());
-            answers.push(self.heard(outcome).and_then(|outcome| outcome.ok_or_else(unknown)));
+            answers.push(self.heard_of_write(outcome).and_then(|outcome| outcome.ok_or_else(unknown)));
         }
         answers
     }
@@ -335,6 +341,13 @@ pub(crate) fn after(after: Option<&After>) -> Option<MemoryAfter> {
 pub(crate) fn unknown() -> Error {
     Error::unavailable("memory was interrupted; whether it was written is not known. Try again")
         .retry_after(Duration::from_secs(1))
+}
+
+/// What is told where the store has not answered a write.
+fn not_answered() -> Error {
+    let message =
+        "the memory's store is away; whether it was written is not known. Look before you write it again";
+    Error::unavailable(message).retry_after(Duration::from_secs(1))
 }
 
 /// What is told who never has the last word.

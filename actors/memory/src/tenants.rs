@@ -27,7 +27,6 @@ pub(crate) struct Tenants {
     all: Mutex<HashMap<TenantId, Arc<Tenant>>>,
     waiting: Arc<Semaphore>,
     kib: Arc<Semaphore>,
-    most_kib: u32,
     limits: Limits,
     /// Some tenant is to be counted.
     pub(crate) to_count: Notify,
@@ -36,6 +35,7 @@ pub(crate) struct Tenants {
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     waiting: usize,
+    kib: u32,
     watchers: usize,
     entries: u64,
     bytes: u64,
@@ -45,6 +45,7 @@ struct Limits {
 #[derive(Debug)]
 pub(crate) struct Tenant {
     waiting: Arc<Semaphore>,
+    kib: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
     usage: Mutex<Usage>,
 }
@@ -66,19 +67,20 @@ struct Usage {
 pub(crate) struct Place {
     tenant: Arc<Tenant>,
     _waiting: (OwnedSemaphorePermit, OwnedSemaphorePermit),
-    _kib: Option<OwnedSemaphorePermit>,
+    _kib: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
 impl Tenants {
     pub(crate) fn new(config: &Config) -> Self {
-        let most_kib = u32::try_from(config.max_waiting_kib.max(1)).unwrap_or(u32::MAX);
+        let kib = config.max_waiting_kib.clamp(1, Semaphore::MAX_PERMITS);
+        let kib_of_one = config.max_waiting_kib_per_tenant.clamp(1, kib);
         Self {
             all: Mutex::default(),
             waiting: Arc::new(Semaphore::new(config.max_waiting.min(Semaphore::MAX_PERMITS))),
-            kib: Arc::new(Semaphore::new(config.max_waiting_kib.clamp(1, Semaphore::MAX_PERMITS))),
-            most_kib,
+            kib: Arc::new(Semaphore::new(kib)),
             limits: Limits {
                 waiting: config.max_waiting_per_tenant.min(Semaphore::MAX_PERMITS),
+                kib: u32::try_from(kib_of_one).unwrap_or(u32::MAX),
                 watchers: config.max_watchers_per_tenant.min(Semaphore::MAX_PERMITS),
                 entries: config.max_entries_per_tenant,
                 bytes: config.max_bytes_per_tenant,
@@ -97,11 +99,12 @@ impl Tenants {
             return Arc::clone(there);
         }
         if all.len() >= MOST {
-            // Who has something under way holds its own.
-            all.retain(|_, tenant| Arc::strong_count(tenant) > 1);
+            // Who has something under way holds its own; who watches holds its places alone.
+            all.retain(|_, tenant| Arc::strong_count(tenant) > 1 || Arc::strong_count(&tenant.watchers) > 1);
         }
         let new = Arc::new(Tenant {
             waiting: Arc::new(Semaphore::new(self.limits.waiting)),
+            kib: Arc::new(Semaphore::new(usize::try_from(self.limits.kib).unwrap_or(usize::MAX))),
             watchers: Arc::new(Semaphore::new(self.limits.watchers)),
             usage: Mutex::default(),
         });
@@ -124,8 +127,10 @@ impl Tenants {
         let kib = match kib {
             0 => None,
             kib => {
-                let kib = Arc::clone(&self.kib).try_acquire_many_owned(kib.min(self.most_kib));
-                Some(kib.map_err(full)?)
+                // What is larger than all that a tenant may have under way goes alone.
+                let kib = kib.min(self.limits.kib);
+                let own = Arc::clone(&tenant.kib).try_acquire_many_owned(kib).map_err(full)?;
+                Some((own, Arc::clone(&self.kib).try_acquire_many_owned(kib).map_err(full)?))
             }
         };
         Ok(Place { tenant, _waiting: (own, all), _kib: kib })
@@ -232,18 +237,21 @@ mod tests {
             max_waiting: 3,
             max_waiting_per_tenant: 2,
             max_waiting_kib: 10,
+            max_waiting_kib_per_tenant: 6,
             ..Config::default()
         });
         let (a, b) = (tenant("a"), tenant("b"));
-        let first = tenants.enter(&a, 4).expect("room");
+        let first = tenants.enter(&a, 5).expect("room");
+        assert!(tenants.enter(&a, 2).is_err(), "six KiB of a tenant");
         let _second = tenants.enter(&a, 0).expect("room");
         let refused = tenants.enter(&a, 0).expect_err("two of a tenant");
         assert_eq!((refused.code, refused.retry_after), (ErrorCode::Overloaded, Some(COME_BACK)));
-        assert!(tenants.enter(&b, 7).is_err(), "ten KiB of all");
-        let third = tenants.enter(&b, 6).expect("room");
+        assert!(tenants.enter(&b, 6).is_err(), "ten KiB of all");
+        let third = tenants.enter(&b, 5).expect("room");
         assert!(tenants.enter(&b, 0).is_err(), "three of all");
         drop((first, third));
-        assert!(tenants.enter(&a, 1_000).is_ok(), "what is larger than all is alone");
+        let _alone = tenants.enter(&a, 1_000).expect("what is larger than all is alone");
+        assert!(tenants.enter(&b, 4).is_ok(), "and leaves room for others");
     }
 
     #[tokio::test(start_paused = true)]
@@ -273,12 +281,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn tenants_with_nothing_under_way_are_forgotten() {
-        let tenants = tenants(Config { max_waiting_per_tenant: 1, ..Config::default() });
+        let limits = Config { max_waiting_per_tenant: 1, max_watchers_per_tenant: 1, ..Config::default() };
+        let tenants = tenants(limits);
+        let _watching = tenants.watcher(&tenant("watching")).expect("room");
         let _held = tenants.enter(&tenant("held"), 0).expect("room");
         for n in 0..2 * MOST {
             assert!(tenants.enter(&tenant(&format!("t{n}")), 0).is_ok());
         }
-        assert!(tenants.all().len() <= MOST + 1);
+        assert!(tenants.all().len() <= MOST + 2);
+        assert!(tenants.watcher(&tenant("watching")).is_none(), "it still counts");
         assert!(tenants.enter(&tenant("held"), 0).is_err(), "it still counts");
     }
 }

@@ -124,12 +124,17 @@ async fn a_store_that_does_not_answer_counts_as_away_after_a_time() {
     let (world, node) = plain().await;
     world.store.close();
     let began = Instant::now();
-    let (set, read) = tokio::join!(
+    let (set, stored, read) = tokio::join!(
         node.memory.set_value(&who, "p", "k", json("1"), SetWhen::Any, None),
+        node.memory.store_fact(&who, knowledge("c")),
         node.memory.value(&who, "p", "k"),
     );
-    assert!(matches!(set.expect_err("late").code, ErrorCode::Timeout | ErrorCode::Unavailable));
-    assert_eq!(read.expect_err("late").code, ErrorCode::Unavailable);
+    let (set, stored, read) = (set.expect_err("late"), stored.expect_err("late"), read.expect_err("late"));
+    assert!(matches!(set.code, ErrorCode::Timeout | ErrorCode::Unavailable));
+    assert_eq!((stored.code, read.code), (ErrorCode::Unavailable, ErrorCode::Unavailable));
+    for (error, is_write) in [(set, true), (stored, true), (read, false)] {
+        assert_eq!(error.message.contains("whether it was written is not known"), is_write, "{error}");
+    }
     assert_eq!(began.elapsed(), Duration::from_secs(10));
     world.store.open();
     node.set("p", "k", "1").await;
@@ -166,5 +171,6 @@ async fn an_answer_that_was_lost_is_told_as_away_and_the_write_is_there() {
     let error =
         node.memory.set_value(&ada(), "p", "k", json("1"), SetWhen::Any, None).await.expect_err("lost");
     assert_eq!(error.code, ErrorCode::Unavailable);
+    assert!(error.message.contains("whether it was written is not known"), "{error}");
     assert_eq!(node.value("p", "k").await.as_deref(), Some("1"));
 }
