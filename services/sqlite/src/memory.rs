@@ -21,6 +21,7 @@ mod resident;
 mod rows;
 mod scope;
 mod sets;
+mod shelf;
 mod upkeep;
 mod words;
 mod write;

@@ -15,6 +15,14 @@ pub(super) enum Change {
     All,
 }
 
+impl Change {
+    /// What it takes while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        let numbers = if let Self::Put { vector, .. } = self { size_of_val(&**vector) } else { 0 };
+        size_of::<Self>() + numbers
+    }
+}
+
 /// The changes of the batch that is being written.
 #[derive(Debug)]
 pub(crate) struct Changes {

@@ -9,14 +9,12 @@ use uuid::Uuid;
 use super::admitted::Admitted;
 use super::checksum;
 use super::entry;
-use super::resident::Resident;
+use super::resident::{Resident, expected_bytes};
 use super::sets::{Place, Sets, Shelved};
 use crate::numbers::size;
 
 /// How many rows are read at once from a scope that has no room in memory.
 const CHUNK: usize = 4_096;
-/// What a row takes in memory beside its numbers: its key, its place, its code.
-const BESIDE: usize = 120;
 /// More than was asked for, for rows that are equally near or gone meanwhile.
 const SPARE: usize = 16;
 
@@ -50,10 +48,9 @@ impl Vectors<'_> {
             .connection
             .prepare_cached("SELECT count(*) FROM memory_vectors WHERE generation = ?1 AND scope = ?2")?
             .query_row([self.generation, scope], |row| row.get(0))?;
-        let row = self.dimensions * size_of::<f32>() + BESIDE;
         if count == 0 {
             Ok(Source::Nowhere)
-        } else if size(count).saturating_mul(row) > sets.most_bytes() {
+        } else if expected_bytes(size(count), self.dimensions) > sets.most_bytes() {
             Ok(Source::File)
         } else {
             sets.load(place, || self.read_all(place)).map(Source::Memory)
@@ -128,8 +125,8 @@ impl Vectors<'_> {
         match source {
             Source::Nowhere => return Ok(Vec::new()),
             Source::Memory(set) => {
-                if let Some(set) = set.read().as_ref() {
-                    return Ok(nearest(set));
+                if let Some(near) = self.sets.look(set, nearest) {
+                    return Ok(near);
                 }
             }
             Source::File => {}

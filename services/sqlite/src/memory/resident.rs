@@ -6,8 +6,17 @@ use soorma_vectors::{Near, VectorSet};
 
 use super::admitted::Admitted;
 
+/// What a row takes beside its numbers: its key, its place, its code.
+const BESIDE: usize = 120;
+
+/// What so many vectors take in memory, but for the room that they have for more.
+pub(super) fn expected_bytes(rows: usize, dimensions: usize) -> usize {
+    rows.saturating_mul(dimensions * size_of::<f32>() + BESIDE)
+}
+
 #[derive(Debug)]
 pub(super) struct Resident {
+    dimensions: usize,
     set: VectorSet,
     /// The parts of entries that are in a group.
     parts: HashMap<i64, i64>,
@@ -15,7 +24,7 @@ pub(super) struct Resident {
 
 impl Resident {
     pub(super) fn new(dimensions: usize) -> Self {
-        Self { set: VectorSet::new(dimensions), parts: HashMap::new() }
+        Self { dimensions, set: VectorSet::new(dimensions), parts: HashMap::new() }
     }
 
     /// Puts a vector in the place of that of the entry; says whether it is one.
@@ -49,6 +58,11 @@ impl Resident {
     pub(super) fn bytes(&self) -> usize {
         // A byte of the table's own for each place.
         self.set.bytes() + self.parts.capacity() * (size_of::<(i64, i64)>() + 1)
+    }
+
+    /// Returns what so many are expected to take, by which it is decided whether they have room.
+    pub(super) fn expected_bytes(&self) -> usize {
+        expected_bytes(self.len(), self.dimensions)
     }
 
     /// Returns the nearest of what is admitted, best first.

@@ -4,18 +4,14 @@
 //! shelf, so that no commit passes it by; who asks for it meanwhile waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::changes::Change;
 use super::resident::Resident;
+use super::shelf::Shelf;
 
-/// So many changes wait for who asks next; with more, reading the set anew is as good.
-const MOST_WAITING: usize = 4_096;
 /// So many scopes are known to be sound; then it is looked again.
 const MOST_CHECKED: usize = 100_000;
-/// What a set takes beside its rows.
-const OVERHEAD: usize = 1_024;
 
 /// A scope and a generation.
 pub(super) type Place = (i64, i64);
@@ -23,8 +19,7 @@ pub(super) type Place = (i64, i64);
 #[derive(Debug)]
 pub(crate) struct Sets {
     most_bytes: usize,
-    uses: AtomicU64,
-    shelf: Mutex<BTreeMap<Place, Arc<Shelved>>>,
+    shelf: Mutex<Shelf>,
     /// What was looked through in this process and found sound.
     checked: Mutex<Checked>,
 }
@@ -37,41 +32,16 @@ pub(super) struct Checked {
     pub(super) vectors: BTreeMap<i64, i64>,
 }
 
-/// One set on the shelf.
+/// One set. Where it is not on the shelf any more, it is not as it was committed by now.
 #[derive(Debug)]
 pub(super) struct Shelved {
-    waiting: Mutex<Vec<Change>>,
-    used: AtomicU64,
-    bytes: AtomicUsize,
+    place: Place,
     /// Nothing when it could not be read.
     set: RwLock<Option<Resident>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shelved {
-    fn new() -> Self {
-        let (waiting, used, bytes) = (Mutex::default(), AtomicU64::new(0), AtomicUsize::new(OVERHEAD));
-        Self { waiting, used, bytes, set: RwLock::new(None) }
-    }
-
-    /// Returns the set as it was committed by now; nothing where it could not be read.
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, Option<Resident>> {
-        if !lock(&self.waiting).is_empty() {
-            let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
-            // With the set in hand, so that changes are taken in in the order in which they were laid down.
-            let waiting = std::mem::take(&mut *lock(&self.waiting));
-            if let Some(set) = &mut *set {
-                for change in waiting {
-                    take_in(set, change);
-                }
-                self.bytes.store(set.bytes() + OVERHEAD, Ordering::Relaxed);
-            }
-        }
-        self.set.read().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn take_in(set: &mut Resident, change: Change) {
@@ -87,12 +57,7 @@ fn take_in(set: &mut Resident, change: Change) {
 
 impl Sets {
     pub(crate) fn new(most_bytes: usize) -> Arc<Self> {
-        Arc::new(Self {
-            most_bytes,
-            uses: AtomicU64::new(0),
-            shelf: Mutex::default(),
-            checked: Mutex::default(),
-        })
+        Arc::new(Self { most_bytes, shelf: Mutex::default(), checked: Mutex::default() })
     }
 
     /// Returns how much may be in memory.
@@ -102,9 +67,7 @@ impl Sets {
 
     /// Returns the set of a place if it is there.
     pub(super) fn find(&self, place: Place) -> Option<Arc<Shelved>> {
-        let found = lock(&self.shelf).get(&place).cloned()?;
-        found.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        Some(found)
+        lock(&self.shelf).find(place)
     }
 
     /// Reads the set of a place, unless another does it just now. What `load` reads must have been committed after it was called.
@@ -113,77 +76,76 @@ impl Sets {
         place: Place,
         load: impl FnOnce() -> Result<Resident, E>,
     ) -> Result<Arc<Shelved>, E> {
-        let made = Arc::new(Shelved::new());
+        let made = Arc::new(Shelved { place, set: RwLock::new(None) });
         let mut set = made.set.write().unwrap_or_else(PoisonError::into_inner);
         {
             let mut shelf = lock(&self.shelf);
-            if let Some(found) = shelf.get(&place) {
-                return Ok(found.clone());
+            if let Some(found) = shelf.find(place) {
+                return Ok(found);
             }
-            shelf.insert(place, made.clone());
+            shelf.put(place, made.clone());
         }
-        made.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         match load() {
             Ok(loaded) => {
-                made.bytes.store(loaded.bytes() + OVERHEAD, Ordering::Relaxed);
+                self.weigh(&made, &loaded);
                 *set = Some(loaded);
             }
             Err(error) => {
-                lock(&self.shelf).remove(&place);
+                let _gone = lock(&self.shelf).remove(place, Some(&made));
                 return Err(error);
             }
         }
         drop(set);
-        self.make_room(place);
         Ok(made)
     }
 
-    /// Lets sets go until the others fit; the one that is asked for now stays.
-    fn make_room(&self, but: Place) {
-        let mut shelf = lock(&self.shelf);
-        let mut bytes: usize = shelf.values().map(|set| set.bytes.load(Ordering::Relaxed)).sum();
-        while bytes > self.most_bytes {
-            let others = shelf.iter().filter(|(place, _)| **place != but);
-            let oldest =
-                others.min_by_key(|(_, set)| set.used.load(Ordering::Relaxed)).map(|(place, _)| *place);
-            let Some(gone) = oldest.and_then(|oldest| shelf.remove(&oldest)) else { break };
-            bytes = bytes.saturating_sub(gone.bytes.load(Ordering::Relaxed));
+    /// Looks at a set as it was committed by now; nothing where it could not be read, or is not on the shelf any more.
+    pub(super) fn look<T>(&self, shelved: &Arc<Shelved>, look: impl FnOnce(&Resident) -> T) -> Option<T> {
+        if lock(&self.shelf).waits(shelved)? {
+            let mut set = shelved.set.write().unwrap_or_else(PoisonError::into_inner);
+            // With the set in hand, so that changes are taken in in the order in which they were laid down.
+            let waiting = lock(&self.shelf).take_waiting(shelved)?;
+            if let Some(set) = &mut *set {
+                for change in waiting {
+                    take_in(set, change);
+                }
+                self.weigh(shelved, set);
+            }
         }
+        shelved.set.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+    }
+
+    /// Notes what a set takes, and lets others go until there is room; itself where it alone is too much, after whoever has it in hand.
+    fn weigh(&self, shelved: &Arc<Shelved>, set: &Resident) {
+        let mut gone = Vec::new();
+        let mut shelf = lock(&self.shelf);
+        shelf.weigh(shelved, set.bytes());
+        if set.expected_bytes() > self.most_bytes {
+            gone.extend(shelf.remove(shelved.place, Some(shelved)));
+        }
+        gone.extend(shelf.make_room(self.most_bytes, Some(shelved.place)));
+        // What is gone is given back when nobody waits for the shelf.
+        drop(shelf);
+        drop(gone);
     }
 
     /// Lays down what was committed, in its order.
     pub(super) fn apply(&self, changes: Vec<Change>) {
+        let mut gone = Vec::new();
         let mut shelf = lock(&self.shelf);
         for change in changes {
-            if shelf.is_empty() {
-                return;
-            }
-            match &change {
-                Change::Put { scope, generation, .. } => {
-                    let place = (*scope, *generation);
-                    let is_too_much = shelf.get(&place).is_some_and(|set| lay_down(set, change));
-                    if is_too_much {
-                        shelf.remove(&place);
-                    }
-                }
-                Change::Remove { scope, .. } => {
-                    let places = shelf.range((*scope, i64::MIN)..=(*scope, i64::MAX));
-                    let too_much: Vec<Place> = places
-                        .filter_map(|(place, set)| lay_down(set, change.clone()).then_some(*place))
-                        .collect();
-                    for place in too_much {
-                        shelf.remove(&place);
-                    }
-                }
-                Change::All => shelf.clear(),
-            }
+            gone.extend(shelf.lay_down(change));
         }
+        gone.extend(shelf.make_room(self.most_bytes, None));
+        drop(shelf);
+        drop(gone);
     }
 
     /// Forgets all that was read.
-    pub(super) fn clear(&self) {
-        lock(&self.shelf).clear();
+    pub(crate) fn clear(&self) {
+        let gone = std::mem::take(&mut *lock(&self.shelf));
         *lock(&self.checked) = Checked::default();
+        drop(gone);
     }
 
     /// Remembers that the index has the words of a scope.
@@ -201,25 +163,30 @@ impl Sets {
 
     #[cfg(test)]
     fn places(&self) -> Vec<Place> {
-        lock(&self.shelf).keys().copied().collect()
+        lock(&self.shelf).places()
+    }
+
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        lock(&self.shelf).bytes()
     }
 }
 
-/// Says whether so much waits that the set is to go.
-fn lay_down(set: &Shelved, change: Change) -> bool {
-    let mut waiting = lock(&set.waiting);
-    waiting.push(change);
-    waiting.len() > MOST_WAITING
+impl Shelved {
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::shelf::MOST_WAITING;
 
     const HERE: Place = (1, 1);
 
     fn axis(nth: usize) -> Vec<f32> {
-        (0..4).map(|place| if place == nth { 1.0 } else { 0.0 }).collect()
+        (0..64).map(|place| if place == nth { 1.0 } else { 0.0 }).collect()
     }
 
     fn put(scope: i64, entry: i64) -> Change {
@@ -228,15 +195,21 @@ mod tests {
 
     fn loaded(sets: &Sets, place: Place, entries: std::ops::Range<i64>) -> Arc<Shelved> {
         let load = || {
-            let mut set = Resident::new(4);
+            let mut set = Resident::new(64);
             entries.for_each(|entry| assert!(set.insert(entry, 0, &axis(1))));
             Ok::<_, ()>(set)
         };
         sets.load(place, load).unwrap()
     }
 
-    fn len(set: &Shelved) -> Option<usize> {
-        set.read().as_ref().map(Resident::len)
+    fn len(sets: &Sets, set: &Arc<Shelved>) -> Option<usize> {
+        sets.look(set, Resident::len)
+    }
+
+    fn bytes_of(entries: std::ops::Range<i64>) -> usize {
+        let sets = Sets::new(usize::MAX);
+        loaded(&sets, HERE, entries);
+        sets.bytes()
     }
 
     #[test]
@@ -244,20 +217,17 @@ mod tests {
         let sets = Sets::new(usize::MAX);
         let load = || {
             sets.apply(vec![put(1, 7), put(2, 8), Change::Remove { scope: 1, entry: 0 }]);
-            let mut set = Resident::new(4);
+            let mut set = Resident::new(64);
             assert!(set.insert(0, 0, &axis(1)));
             Ok::<_, ()>(set)
         };
         let set = sets.load(HERE, load).unwrap();
-        let read = set.read();
-        let read = read.as_ref().unwrap();
-        assert!(read.has(7) && !read.has(8) && !read.has(0));
+        assert_eq!(sets.look(&set, |set| [7, 8, 0].map(|entry| set.has(entry))), Some([true, false, false]));
     }
 
     #[test]
     fn the_set_that_was_asked_longest_ago_goes_first() {
-        let one = loaded(&Sets::new(usize::MAX), HERE, 0..100);
-        let sets = Sets::new(one.bytes.load(Ordering::Relaxed) * 2);
+        let sets = Sets::new(bytes_of(0..100) * 2);
         for scope in [1, 2] {
             loaded(&sets, (scope, 1), 0..100);
         }
@@ -272,9 +242,40 @@ mod tests {
         loaded(&sets, HERE, 0..1);
         let most = i64::try_from(MOST_WAITING).unwrap();
         sets.apply((0..most).map(|entry| put(1, entry)).collect());
-        assert_eq!(sets.find(HERE).map(|set| len(&set)), Some(Some(MOST_WAITING)));
+        assert_eq!(sets.find(HERE).map(|set| len(&sets, &set)), Some(Some(MOST_WAITING)));
         sets.apply((0..=most).map(|entry| put(1, entry)).collect());
         assert!(sets.find(HERE).is_none());
+        assert_eq!(sets.bytes(), 0);
+    }
+
+    #[test]
+    fn what_waits_takes_room_like_what_was_read() {
+        let sets = Sets::new(bytes_of(0..100) * 2);
+        loaded(&sets, (1, 1), 0..100);
+        loaded(&sets, (2, 1), 0..100);
+        let before = sets.bytes();
+        sets.apply(vec![put(2, 0)]);
+        assert!(sets.bytes() > before / 2);
+        assert_eq!(sets.places(), [(2, 1)], "it has no room beside the other");
+        sets.apply((0..500).map(|entry| put(2, entry)).collect());
+        assert!(sets.places().is_empty() && sets.bytes() == 0, "nor with all that waits for it");
+    }
+
+    #[test]
+    fn a_set_that_grows_by_changes_makes_room_and_goes_when_it_is_too_large() {
+        let sets = Sets::new(bytes_of(0..100) * 3);
+        loaded(&sets, (1, 1), 0..100);
+        let set = loaded(&sets, (2, 1), 0..10);
+        let mut last = 0;
+        while sets.find((2, 1)).is_some() {
+            sets.apply(vec![put(2, last)]);
+            let held = len(&sets, &set);
+            assert!(sets.find((1, 1)).is_none() || sets.bytes() <= sets.most_bytes());
+            last += 1;
+            assert!(held.is_some() && last < 10_000);
+        }
+        assert!(sets.places().is_empty() && sets.bytes() == 0);
+        assert_eq!(len(&sets, &set), None, "who holds on to it does not take it for what is committed");
     }
 
     #[test]
@@ -288,6 +289,6 @@ mod tests {
         });
         assert!(failed.is_err() && sets.places().is_empty());
         let other = lock(&other).take().unwrap();
-        assert_eq!(len(&other), None);
+        assert_eq!(len(&sets, &other), None);
     }
 }
