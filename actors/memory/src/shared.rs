@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::bounds::kib;
 use crate::config::Config;
 use crate::embedder::{Embedding, Lane, NoVector};
 use crate::outage::Outage;
@@ -288,7 +289,8 @@ impl Shared {
         for tried in 0..TRIES {
             let there = self.get(scope, at.clone()).await?;
             let Some(mut draft) = make(there.as_ref())? else { return Ok(None) };
-            let place = self.tenants.enter_to_add(&scope.tenant, weight(&draft))?;
+            let had = there.as_ref().map(weight_there);
+            let place = self.tenants.enter_to_put(&scope.tenant, weight(&draft), had)?;
             let says_else = there.as_ref().is_none_or(|there| there.text != draft.text);
             let lacks = says_else && self.embed(&mut draft).await;
             let when = there.as_ref().map_or(When::Absent, |there| When::Revision(there.revision));
@@ -312,6 +314,23 @@ impl Shared {
         }
     }
 
+    /// Begins a request that puts so many bytes where perhaps something is, in its place or behind it. Only who has no room for more waits for what is there: it may still be changed.
+    pub(crate) async fn enter_to_put(
+        &self,
+        scope: &MemoryScope,
+        at: impl FnOnce() -> MemoryPlace,
+        bytes: usize,
+        grows: bool,
+    ) -> Result<Place, Error> {
+        let place = self.tenants.enter(&scope.tenant, kib(bytes))?;
+        if let Err(full) = self.tenants.room(&place, bytes, None) {
+            let there = self.get(scope, at()).await?.ok_or(full)?;
+            let had = if grows { 0 } else { weight_there(&there) };
+            self.tenants.room(&place, bytes, Some(had))?;
+        }
+        Ok(place)
+    }
+
     /// Begins to read for a tenant.
     pub(crate) fn reading(&self, tenant: &TenantId) -> Result<Place, Error> {
         self.tenants.enter(tenant, 0)
@@ -330,6 +349,11 @@ async fn within<T>(
 /// Returns how many bytes an entry takes: its text and its body, as a store counts them.
 pub(crate) fn weight(draft: &MemoryDraft) -> usize {
     draft.body.len() + draft.text.as_ref().map_or(0, String::len)
+}
+
+/// The same of an entry that is there.
+fn weight_there(entry: &MemoryEntry) -> usize {
+    entry.body.len() + entry.text.as_ref().map_or(0, String::len)
 }
 
 /// Returns the place of a list in an order by time.

@@ -141,16 +141,28 @@ impl Tenants {
     /// # Errors
     /// `overloaded` when too much is under way, `rate_limited` when the tenant has no room for more.
     pub(crate) fn enter_to_add(&self, tenant: &TenantId, bytes: usize) -> Result<Place, Error> {
+        self.enter_to_put(tenant, bytes, None)
+    }
+
+    /// The same where an entry of so many bytes is there already, if one is given: who is full may still change what there is, but not make it longer.
+    pub(crate) fn enter_to_put(
+        &self,
+        tenant: &TenantId,
+        bytes: usize,
+        there: Option<usize>,
+    ) -> Result<Place, Error> {
         let place = self.enter(tenant, crate::bounds::kib(bytes))?;
-        self.room(&place.tenant, bytes)?;
+        self.room(&place, bytes, there)?;
         Ok(place)
     }
 
-    fn room(&self, tenant: &Tenant, bytes: usize) -> Result<(), Error> {
-        let (mut usage, now) = (tenant.usage(), Instant::now());
+    /// Says whether there is room for an entry of so many bytes, where one of so many is there already.
+    pub(crate) fn room(&self, place: &Place, bytes: usize, there: Option<usize>) -> Result<(), Error> {
+        let (mut usage, now) = (place.tenant.usage(), Instant::now());
         let Limits { entries, bytes: most, .. } = self.limits;
-        let adding = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let full = usage.entries >= entries || usage.bytes.saturating_add(adding) > most;
+        let adding = u64::try_from(bytes.saturating_sub(there.unwrap_or(0))).unwrap_or(u64::MAX);
+        let too_many = there.is_none() && usage.entries >= entries;
+        let full = too_many || (adding > 0 && usage.bytes.saturating_add(adding) > most);
         let may_be_full = usage.bytes.saturating_add(usage.replaced).saturating_add(adding) > most;
         let good_for = if full || may_be_full { AGAIN } else { GOOD_FOR };
         if !usage.to_count && usage.counted.is_none_or(|at| now.duration_since(at) >= good_for) {
@@ -277,6 +289,9 @@ mod tests {
         assert!(tenants.due().is_empty());
         assert!(tenants.enter_to_add(&a, 1).is_ok() && tenants.due() == [a.clone()]);
         assert!(tenants.enter_to_add(&tenant("b"), 1).is_ok(), "another tenant has its own");
+        tenants.counted(&a, 2, 100);
+        assert!(tenants.enter_to_put(&a, 10, Some(10)).is_ok(), "what is there may be changed");
+        assert!(tenants.enter_to_put(&a, 11, Some(10)).is_err(), "but not made longer");
     }
 
     #[tokio::test(start_paused = true)]

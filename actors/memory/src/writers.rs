@@ -102,9 +102,13 @@ impl Writers {
         key: &str,
         act: Act,
     ) -> Result<Answer, Error> {
+        let at = || working::place(plan, key);
         let place = match &act {
-            Act::Set { value, .. } => shared.tenants.enter_to_add(&scope.tenant, value.as_str().len())?,
-            Act::Update(op) => shared.tenants.enter_to_add(&scope.tenant, operand(op).as_str().len())?,
+            Act::Set { value, .. } => shared.enter_to_put(scope, at, value.as_str().len(), false).await?,
+            Act::Update(op) => {
+                let (operand, grows) = operand(op);
+                shared.enter_to_put(scope, at, operand.as_str().len(), grows).await?
+            }
             Act::Remove | Act::Clear => shared.tenants.enter(&scope.tenant, kib(plan.len() + key.len()))?,
         };
         let (reply, answer) = oneshot::channel();
@@ -136,13 +140,11 @@ impl Writers {
     }
 }
 
-fn operand(op: &WorkingOp) -> &AnyJson {
+/// Returns what a change brings, and whether that comes to what is there: else it stands in its place.
+fn operand(op: &WorkingOp) -> (&AnyJson, bool) {
     match op {
-        WorkingOp::Increment(value)
-        | WorkingOp::Append(value)
-        | WorkingOp::Extend(value)
-        | WorkingOp::Merge(value)
-        | WorkingOp::CompareAndSet { value, .. } => value,
+        WorkingOp::Append(value) | WorkingOp::Extend(value) | WorkingOp::Merge(value) => (value, true),
+        WorkingOp::Increment(value) | WorkingOp::CompareAndSet { value, .. } => (value, false),
     }
 }
 

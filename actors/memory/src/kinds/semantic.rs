@@ -145,7 +145,9 @@ impl Semantic for Memories {
     async fn store_fact(&self, scope: &MemoryScope, new: NewFact) -> Result<(Fact, bool), Error> {
         let shared = &self.shared;
         let mut draft = draft(new, shared.new_id())?;
-        let place = shared.tenants.enter_to_add(&scope.tenant, weight(&draft))?;
+        let (key, public) = (draft.key.clone().unwrap_or_default(), draft.public);
+        let at = || MemoryPlace::Key { kind: KIND, group: String::new(), key, public };
+        let place = shared.enter_to_put(scope, at, weight(&draft), false).await?;
         let lacks = shared.embed(&mut draft).await;
         let (entry, made) = shared.put(&place, scope, draft, When::Any).await?.map_err(super::refused)?;
         shared.embed_later(lacks);

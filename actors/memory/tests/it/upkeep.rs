@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use soorma_core::{ErrorCode, MemoryKind, Role};
+use soorma_core::{ErrorCode, MemoryKind, PlanStatus, Role};
 use soorma_memory::Config;
 use soorma_ports::{
-    EpisodeQuery, Episodic as _, Erased, MemoryStore as _, Semantic as _, SetWhen, Upkeep as _, Working as _,
+    EpisodeQuery, Episodic as _, Erased, MemoryStore as _, NewFact, NewPlan, Semantic as _, SetWhen,
+    Upkeep as _, Work as _, Working as _, WorkingOp,
 };
 use soorma_testkit::{MemoryCall, tenant};
 
-use super::world::{Node, World, ada, json, knowledge, plain, said, scope, scripted};
+use super::world::{Node, World, ada, data, json, knowledge, plain, said, scope, scripted};
 
 /// How many entries the store has of all kinds, also those that have expired.
 async fn stored(world: &World) -> u64 {
@@ -89,6 +90,44 @@ async fn a_tenant_has_so_many_entries_and_bytes_and_who_removes_has_room_again()
     assert!(is_full(&node, &"x".repeat(4_900)).await, "not known yet; it is looked for now");
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(!is_full(&node, &"x".repeat(4_900)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_full_can_still_change_what_there_is() {
+    let world = World::new();
+    let limits = Config { max_entries_per_tenant: 4, max_bytes_per_tenant: 8_000, ..Config::default() };
+    let node = world.node(1, limits).await;
+    let (memory, who) = (&node.memory, ada());
+    let plan = NewPlan {
+        plan_id: "p".into(),
+        session_id: None,
+        goal_event: "g".into(),
+        goal_data: data("{}"),
+        parent_plan_id: None,
+    };
+    memory.make_plan(&who, plan).await.expect("made");
+    node.set("p", "n", "1").await;
+    node.set("p", "l", "[1]").await;
+    let known = |content: &str| NewFact { external_id: Some("e".into()), ..knowledge(content) };
+    node.know(known("what was known")).await;
+    assert!(is_full(&node, "another").await);
+    let update =
+        async |key: &str, op| memory.update_value(&who, "p", key, op).await.map_err(|error| error.code);
+    let one = || WorkingOp::Increment(json("1"));
+    assert_eq!(update("new", one()).await.expect_err("made"), ErrorCode::RateLimited);
+    assert_eq!(update("n", one()).await.expect("changed").value.as_str(), "2");
+    node.set("p", "n", "7").await;
+    assert!(update("l", WorkingOp::Append(json("2"))).await.is_ok(), "there is room for bytes");
+    let status = memory.set_plan_status(&who, "p", PlanStatus::Completed).await.expect("changed");
+    assert_eq!(status.expect("there").status, PlanStatus::Completed);
+    assert_eq!(node.know(known("what is known")).await.content, "what is known");
+    // There is no room for bytes, either.
+    assert!(memory.remove_value(&who, "p", "n").await.expect("removed"));
+    node.set("p", "n", &format!("\"{}\"", "x".repeat(7_500))).await;
+    let much = WorkingOp::Append(json(&format!("\"{}\"", "x".repeat(1_000))));
+    assert_eq!(update("l", much).await.expect_err("longer"), ErrorCode::RateLimited);
+    node.set("p", "n", "8").await;
+    assert_eq!(update("n", one()).await.expect("changed").value.as_str(), "9");
 }
 
 #[tokio::test(start_paused = true)]
