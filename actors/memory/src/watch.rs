@@ -3,7 +3,7 @@
 
 mod look;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -13,10 +13,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::shared::Shared;
-use look::{States, Watched};
+use look::{States, Values, Watched, values, weight};
 
 /// How many plans are looked at once: who asks for something else has room beside them.
 const AT_ONCE: usize = 8;
+
+/// How many values are read at once at most.
+const VALUES: usize = 16;
+/// After how many bytes of values an answer ends: who watches reads no faster than he takes.
+const ENOUGH: usize = 256 * 1_024;
 
 /// A plan of an owner.
 type Plan = (MemoryScope, String);
@@ -82,8 +87,14 @@ pub(crate) struct PlanWatch {
     plan: Plan,
     watched: Arc<Watched>,
     woken: Option<watch::Receiver<u64>>,
-    /// What was told last; nothing before all was told once.
-    seen: Option<States>,
+    /// What was told.
+    seen: States,
+    /// What there was by the last look.
+    there: States,
+    /// Keys of it that are to be told yet.
+    left: VecDeque<String>,
+    /// Whether all that there was has been told once.
+    begun: bool,
     /// The keys of what was told, by how they are stored, where that is something else.
     long: BTreeMap<String, String>,
     looked: Instant,
@@ -104,38 +115,74 @@ impl PlanWatch {
             plan,
             watched,
             woken: Some(woken),
-            seen: None,
+            seen: States::default(),
+            there: States::default(),
+            left: VecDeque::new(),
+            begun: false,
             long: BTreeMap::new(),
             looked: Instant::now(),
             _place: place,
         })
     }
 
-    /// Returns what has changed since it was looked last: what is there, in the order of the keys, and then what is gone.
+    /// Looks what there is, and returns what is gone, and what has changed where that is known already; the rest is left.
     async fn look(&mut self) -> Result<Vec<WorkingChange>, Error> {
         self.looked = Instant::now();
         let look = self.watched.look(&self.shared, &self.plan).await?;
         self.looked = look.at;
-        let seen = self.seen.clone().unwrap_or_default();
-        if self.seen.is_some() && Arc::ptr_eq(&seen, &look.states) {
+        if Arc::ptr_eq(&self.seen, &look.states) {
             return Ok(Vec::new());
         }
-        let (states, values) = look.since(&self.shared, &self.plan, &seen).await?;
-        let mut changes = Vec::with_capacity(values.len());
-        for (stored, change) in values {
-            if stored != change.key {
-                self.long.insert(stored, change.key.clone());
-            }
-            changes.push(change);
+        let gone = self.seen.keys().filter(|stored| !look.states.contains_key(*stored));
+        let gone: Vec<_> = gone.cloned().collect();
+        let known = look.values(&self.seen);
+        let mut changes: Vec<_> = gone.into_iter().filter_map(|stored| self.gone(stored)).collect();
+        match known {
+            Some(values) => changes.extend(self.told(values)),
+            None => self.left = look.keys(&self.seen).into(),
         }
-        for (stored, revision) in seen.iter().filter(|(stored, _)| !states.contains_key(*stored)) {
-            let key = self.long.remove(stored).unwrap_or_else(|| stored.clone());
-            let gone =
-                WorkingChange { key, value: None, deleted: true, revision: *revision, updated_at: None };
-            changes.push(gone);
-        }
-        self.seen = Some(states);
+        self.there = look.states;
         Ok(changes)
+    }
+
+    /// Reads some of what is left to tell.
+    async fn some(&mut self) -> Result<Vec<WorkingChange>, Error> {
+        let (mut keys, mut read, mut bytes, mut count) = (Vec::new(), Values::new(), 0, 1);
+        // One at first: how long they are is not known before.
+        while keys.len() < self.left.len() && bytes < ENOUGH {
+            let some: Vec<_> = self.left.iter().skip(keys.len()).take(count).cloned().collect();
+            let turn = self.shared.watches.turn().await;
+            let values = values(&self.shared, &self.plan, &some).await?;
+            drop(turn);
+            bytes += values.iter().map(|(_, change)| weight(change)).sum::<usize>();
+            keys.extend(some);
+            read.extend(values);
+            count = (count * 2).min(VALUES);
+        }
+        self.left.drain(..keys.len());
+        let is_there = |key: &String| read.binary_search_by(|(stored, _)| stored.cmp(key)).is_ok();
+        let gone: Vec<_> = keys.into_iter().filter(|key| !is_there(key)).collect();
+        let mut changes: Vec<_> = gone.into_iter().filter_map(|stored| self.gone(stored)).collect();
+        changes.extend(self.told(read));
+        Ok(changes)
+    }
+
+    fn told(&mut self, values: Values) -> Vec<WorkingChange> {
+        let seen = Arc::make_mut(&mut self.seen);
+        let tell = |(stored, change): (String, WorkingChange)| {
+            if stored != change.key {
+                self.long.insert(stored.clone(), change.key.clone());
+            }
+            seen.insert(stored, change.revision);
+            change
+        };
+        values.into_iter().map(tell).collect()
+    }
+
+    fn gone(&mut self, stored: String) -> Option<WorkingChange> {
+        let revision = Arc::make_mut(&mut self.seen).remove(&stored)?;
+        let key = self.long.remove(&stored).unwrap_or(stored);
+        Some(WorkingChange { key, value: None, deleted: true, revision, updated_at: None })
     }
 }
 
@@ -143,19 +190,37 @@ impl PlanWatch {
 impl WorkingWatch for PlanWatch {
     async fn next(&mut self) -> Result<Vec<WorkingChange>, Error> {
         loop {
-            let is_first = self.seen.is_none();
-            if !is_first && let Some(woken) = &mut self.woken {
-                // Who is not woken looks all the same.
-                drop(timeout_at(self.looked + self.shared.config.watch_every, woken.changed()).await);
+            let mut changes = Vec::new();
+            if self.left.is_empty() {
+                if let Some(woken) = &mut self.woken {
+                    if self.begun {
+                        // Who is not woken looks all the same.
+                        let again = self.looked + self.shared.config.watch_every;
+                        drop(timeout_at(again, woken.changed()).await);
+                    }
+                    woken.mark_unchanged();
+                }
+                changes = self.look().await?;
             }
-            if let Some(woken) = &mut self.woken {
-                woken.mark_unchanged();
+            if changes.is_empty() && !self.left.is_empty() {
+                changes = self.some().await?;
             }
-            let changes = self.look().await?;
-            if is_first || !changes.is_empty() {
+            let is_beginning = !self.begun;
+            if self.left.is_empty() {
+                if self.seen == self.there {
+                    // One copy for all who watch.
+                    self.seen = Arc::clone(&self.there);
+                }
+                self.begun = true;
+            }
+            if !changes.is_empty() || (is_beginning && self.begun) {
                 return Ok(changes);
             }
         }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.begun
     }
 }
 

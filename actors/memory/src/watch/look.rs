@@ -14,15 +14,12 @@ use crate::shared::Shared;
 
 /// How many keys are read at once.
 const KEYS: usize = 1_024;
-/// How many values are read at once.
-const VALUES: usize = 64;
+/// How many values are read for all who watch; who finds none reads them himself, a piece at a time.
+const VALUES: usize = 16;
+/// How many bytes of them are kept for the others.
+const KEPT_BYTES: usize = 1_024 * 1_024;
 /// How soon a look may follow another: what is written meanwhile is seen by one.
 const APART: Duration = Duration::from_millis(20);
-/// The most bytes of a plan that can be watched: the first answer has all of it.
-const MOST_BYTES: usize = 64 * 1_024 * 1_024;
-/// The most bytes of values that are kept for the others who watch; who finds none reads them himself.
-const KEPT_BYTES: usize = 1_024 * 1_024;
-
 /// Revisions, by keys as they are stored.
 pub(super) type States = Arc<BTreeMap<String, u64>>;
 /// Values, each with its key as it is stored.
@@ -114,65 +111,61 @@ impl Watched {
         if last.states == states {
             return Ok(Look { at, wakes, ..last.clone() });
         }
-        let (states, values) = changed(shared, plan, &last.states, states).await?;
-        let bytes: usize = values.iter().map(|(_, change)| weight(change)).sum();
-        let news = News { since: Arc::clone(&last.states), values: Arc::new(values) };
         if wakes == last.wakes {
             // The others do not know of it yet.
             self.wake();
             wakes = wakes.wrapping_add(1);
         }
-        Ok(Look { at, wakes, states, news: Some(news).filter(|_| bytes <= KEPT_BYTES) })
+        let (states, news) = news(shared, plan, &last.states, states).await?;
+        Ok(Look { at, wakes, states, news })
     }
 }
 
 impl Look {
-    /// Returns what there is, and what of it is new to who has seen that.
-    pub(super) async fn since(
-        self,
-        shared: &Shared,
-        plan: &Plan,
-        seen: &States,
-    ) -> Result<(States, Values), Error> {
-        match self.news {
-            Some(news) if Arc::ptr_eq(&news.since, seen) => Ok((self.states, news.values.to_vec())),
-            _ => changed(shared, plan, seen, self.states).await,
-        }
+    /// Returns the values that are new to who has seen just that, if they are kept.
+    pub(super) fn values(&self, seen: &States) -> Option<Values> {
+        let news = self.news.as_ref().filter(|news| Arc::ptr_eq(&news.since, seen))?;
+        Some(news.values.to_vec())
+    }
+
+    /// Returns the keys whose values are new to who has seen that.
+    pub(super) fn keys(&self, seen: &States) -> Vec<String> {
+        new(&self.states, seen).cloned().collect()
     }
 }
 
-/// Reads what is new to who has seen that; returns also what there is, as it is when it is read.
-async fn changed(
+/// Returns the keys whose values are new. One that was read after the look is newer than it.
+fn new<'a>(states: &'a States, seen: &States) -> impl Iterator<Item = &'a String> {
+    let is_new = |(key, revision): &(&String, &u64)| seen.get(*key).is_none_or(|seen| seen < *revision);
+    states.iter().filter(is_new).map(|(key, _)| key)
+}
+
+/// Reads what is new where it is little; returns also what there is, as it is then.
+async fn news(
     shared: &Shared,
     plan: &Plan,
-    seen: &BTreeMap<String, u64>,
+    since: &States,
     mut states: States,
-) -> Result<(States, Values), Error> {
-    let (mut keys, mut newer) = (Vec::new(), Vec::new());
-    for (key, revision) in states.iter() {
-        match seen.get(key) {
-            Some(seen) if seen == revision => {}
-            // It was read after this look.
-            Some(seen) if seen > revision => newer.push((key.clone(), Some(*seen))),
-            _ => keys.push(key),
-        }
+) -> Result<(States, Option<News>), Error> {
+    let keys: Vec<String> = new(&states, since).take(VALUES + 1).cloned().collect();
+    if keys.len() > VALUES {
+        return Ok((states, None));
     }
     let values = values(shared, plan, &keys).await?;
-    let mut read = values.iter().peekable();
+    let mut left = values.iter().peekable();
     for key in keys {
-        let found = read.next_if(|(found, _)| found == key).map(|(_, change)| change.revision);
-        if found.as_ref() != states.get(key) {
-            newer.push((key.clone(), found));
+        let found = left.next_if(|(found, _)| *found == key).map(|(_, change)| change.revision);
+        if found.as_ref() != states.get(&key) {
+            let states = Arc::make_mut(&mut states);
+            match found {
+                Some(revision) => states.insert(key, revision),
+                None => states.remove(&key),
+            };
         }
     }
-    for (key, revision) in newer {
-        let states = Arc::make_mut(&mut states);
-        match revision {
-            Some(revision) => states.insert(key, revision),
-            None => states.remove(&key),
-        };
-    }
-    Ok((states, values))
+    let is_little = values.iter().map(|(_, change)| weight(change)).sum::<usize>() <= KEPT_BYTES;
+    let news = News { since: Arc::clone(since), values: Arc::new(values) };
+    Ok((states, is_little.then_some(news)))
 }
 
 async fn states(shared: &Shared, (scope, plan): &Plan) -> Result<BTreeMap<String, u64>, Error> {
@@ -192,28 +185,24 @@ async fn states(shared: &Shared, (scope, plan): &Plan) -> Result<BTreeMap<String
 }
 
 /// Returns the values of these keys, in their order; what is gone is left out.
-async fn values(shared: &Shared, (scope, plan): &Plan, keys: &[&String]) -> Result<Values, Error> {
-    let mut values = Vec::new();
-    let mut bytes = 0_usize;
-    for keys in keys.chunks(VALUES) {
-        let places: Vec<_> = keys.iter().map(|key| working::stored_at(plan, key)).collect();
-        let entries = shared.ask(shared.store.get(scope, shared.now(), &places)).await?;
-        for (stored, entry) in keys.iter().zip(entries) {
-            let Some(entry) = entry else { continue };
-            let (key, value) = working::value(&entry)?;
-            let (revision, updated_at) = (entry.revision, Some(entry.updated_at));
-            let change = WorkingChange { key, value: Some(value), deleted: false, revision, updated_at };
-            bytes = bytes.saturating_add(weight(&change));
-            values.push(((*stored).clone(), change));
-        }
-        if bytes > MOST_BYTES {
-            let message = format!("planId: a plan of more than {MOST_BYTES} bytes cannot be watched");
-            return Err(Error::invalid(message));
-        }
+pub(super) async fn values(shared: &Shared, (scope, plan): &Plan, keys: &[String]) -> Result<Values, Error> {
+    if keys.is_empty() {
+        return Ok(Values::new());
+    }
+    let places: Vec<_> = keys.iter().map(|key| working::stored_at(plan, key)).collect();
+    let entries = shared.ask(shared.store.get(scope, shared.now(), &places)).await?;
+    let mut values = Vec::with_capacity(keys.len());
+    for (stored, entry) in keys.iter().zip(entries) {
+        let Some(entry) = entry else { continue };
+        let (key, value) = working::value(&entry)?;
+        let (revision, updated_at) = (entry.revision, Some(entry.updated_at));
+        let change = WorkingChange { key, value: Some(value), deleted: false, revision, updated_at };
+        values.push((stored.clone(), change));
     }
     Ok(values)
 }
 
-fn weight(change: &WorkingChange) -> usize {
+/// Returns how many bytes of value a change has.
+pub(super) fn weight(change: &WorkingChange) -> usize {
     change.value.as_ref().map_or(0, |value| value.as_str().len())
 }

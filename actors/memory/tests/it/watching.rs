@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use soorma_core::{ErrorCode, WorkingChange};
 use soorma_memory::Config;
-use soorma_ports::{Erased, SetWhen, Upkeep as _, Working as _, WorkingOp};
+use soorma_ports::{Erased, SetWhen, Upkeep as _, Working as _, WorkingOp, WorkingWatch};
 use soorma_testkit::{MemoryCall, SeededEntropy, tenant};
 use tokio::time::Instant;
 
@@ -21,15 +21,24 @@ fn told(changes: &[WorkingChange]) -> Vec<(&str, Option<&str>)> {
         .collect()
 }
 
+/// Waits until all that there is was told; returns how many that is.
+async fn all(watch: &mut dyn WorkingWatch) -> usize {
+    let mut count = 0;
+    while !watch.has_begun() {
+        count += watch.next().await.expect("a piece").len();
+    }
+    count
+}
+
 #[tokio::test(start_paused = true)]
-async fn the_first_answer_has_all_that_there_is_and_a_write_of_this_node_is_told_at_once() {
+async fn the_first_answers_have_all_that_there_is_and_a_write_of_this_node_is_told_at_once() {
     let who = ada();
     let (_world, node) = plain().await;
     node.set("p", "b", "null").await;
     node.set("p", "a", "1").await;
     let mut watch = node.memory.watch_plan(&who, "p").await.expect("watched");
     let first = watch.next().await.expect("all");
-    assert_eq!(told(&first), [("a", Some("1")), ("b", Some("null"))]);
+    assert_eq!((told(&first), watch.has_begun()), (vec![("a", Some("1")), ("b", Some("null"))], true));
     let began = Instant::now();
     let (changes, revision) = tokio::join!(watch.next(), node.set("p", "a", "2"));
     let changes = changes.expect("a change");
@@ -168,7 +177,7 @@ async fn however_many_watch_a_plan_the_store_is_asked_by_one_and_for_no_values_t
     let mut watches = Vec::new();
     for _ in 0..50 {
         let mut watch = node.memory.watch_plan(&ada(), "p").await.expect("watched");
-        assert_eq!(watch.next().await.expect("all").len(), 100);
+        assert_eq!(all(&mut *watch).await, 100);
         watches.push(watch);
     }
     let calls = || (world.store.calls(MemoryCall::States), world.store.calls(MemoryCall::Get));
@@ -237,4 +246,35 @@ async fn who_watches_a_plan_whose_store_does_not_answer_waits_no_longer_than_one
     let told = futures_util::future::join_all(watches.iter_mut().map(|watch| watch.next())).await;
     assert!(told.iter().all(Result::is_err));
     assert!(began.elapsed() <= Duration::from_secs(12), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_plan_is_told_in_pieces_and_what_changes_meanwhile_comes_behind() {
+    let (world, node) = plain().await;
+    let long = format!("\"{}\"", "x".repeat(1_000_000));
+    for n in 0..80 {
+        node.set("p", &format!("{n:02}"), if n < 20 { &long } else { "1" }).await;
+    }
+    let mut watch = node.memory.watch_plan(&ada(), "p").await.expect("watched");
+    let first = watch.next().await.expect("a piece");
+    assert_eq!((first.len(), first[0].key.as_str(), watch.has_begun()), (1, "00", false));
+    // What was told, what is not told yet, and what is new.
+    node.set("p", "00", "2").await;
+    node.memory.remove_value(&ada(), "p", "79").await.expect("removed");
+    node.set("p", "99", "3").await;
+    let (mut keys, before) = (vec!["00".to_owned()], world.store.calls(MemoryCall::Get));
+    while !watch.has_begun() {
+        let piece = watch.next().await.expect("a piece");
+        let bytes: usize =
+            piece.iter().filter_map(|change| Some(change.value.as_ref()?.as_str().len())).sum();
+        assert!(bytes < 2_100_000, "{bytes}");
+        keys.extend(piece.into_iter().map(|change| change.key));
+    }
+    assert_eq!(keys, (0..79).map(|n| format!("{n:02}")).collect::<Vec<_>>());
+    assert!(world.store.calls(MemoryCall::Get) - before < 32);
+    let mut behind = watch.next().await.expect("changes");
+    while behind.len() < 2 {
+        behind.extend(watch.next().await.expect("changes"));
+    }
+    assert_eq!(told(&behind), [("00", Some("2")), ("99", Some("3"))]);
 }

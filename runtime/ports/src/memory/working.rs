@@ -62,8 +62,11 @@ pub trait Working {
 /// Follows what happens to a plan. Of a value that changes faster than it is asked for, the last state is told.
 #[async_trait]
 pub trait WorkingWatch: Send + std::fmt::Debug {
-    /// Waits for changes. The first answer has all that there is, and may be empty; later ones are not.
+    /// Waits for changes. The first answers have all that there is, a piece each, and the last of them may be empty; later ones are not.
     async fn next(&mut self) -> Result<Vec<WorkingChange>, Error>;
+
+    /// Says whether all that there was at the beginning has been told.
+    fn has_begun(&self) -> bool;
 }
 
 /// What must be there so that a value is set.

@@ -2,6 +2,9 @@
 //!
 //! It has no place to go on from: who connects again is shown all anew.
 
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -54,6 +57,7 @@ pub(super) async fn open(
         app,
         next: next(watch),
         begun: false,
+        snapshot: Snapshot::default(),
         ending,
         connection: connection.clone(),
         ended: false,
@@ -79,8 +83,9 @@ fn next(mut watch: Box<dyn WorkingWatch>) -> Next {
 struct Watch {
     app: Shared,
     next: Next,
-    /// Whether it was shown what there was.
+    /// Whether it was shown all that there was.
     begun: bool,
+    snapshot: Snapshot,
     pulse: Pulse,
     ending: Ending,
     connection: ConnectionRef,
@@ -101,6 +106,10 @@ impl Watch {
         if self.ended {
             return None;
         }
+        // A frame is written when the one before it is on its way.
+        if let Some(frame) = self.snapshot.next() {
+            return Some(vec![frame]);
+        }
         let (watch, changes) = tokio::select! {
             biased;
             () = self.ending.comes() => return Some(vec![self.end()]),
@@ -109,14 +118,15 @@ impl Watch {
         };
         match changes {
             Ok(changes) => {
+                let was_whole = std::mem::replace(&mut self.begun, watch.has_begun());
                 self.next = next(watch);
                 self.pulse.shown();
-                if self.begun {
+                if was_whole {
                     let frames = changes.iter().map(|change| frame::control(name::CHANGE, None, change));
                     return Some(frames.collect());
                 }
-                self.begun = true;
-                Some(snapshot(changes))
+                self.snapshot = Snapshot::of(changes, self.begun);
+                self.snapshot.next().map(|frame| vec![frame])
             }
             Err(error) => {
                 tracing::warn!(%error, connection = self.connection.connection_id, "a watch of working memory ends");
@@ -138,22 +148,40 @@ impl Watch {
     }
 }
 
-/// Writes all that there is, in as many frames as it takes.
-fn snapshot(changes: Vec<WorkingChange>) -> Vec<Bytes> {
-    let mut frames = Vec::new();
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    for change in changes {
-        let long = change.value.as_ref().map_or(0, |value| value.as_str().len()) + change.key.len();
-        if bytes + long > FRAME && !rows.is_empty() {
-            let full = WorkingSnapshot { changes: std::mem::take(&mut rows), complete: false };
-            frames.push(frame::control(name::SNAPSHOT, None, &full));
-            bytes = 0;
-        }
-        bytes += long;
-        rows.push(change);
+/// A piece of what there is, in as many frames as it takes.
+#[derive(Default)]
+struct Snapshot {
+    rest: Option<Peekable<IntoIter<WorkingChange>>>,
+    /// Whether no other piece follows.
+    is_last: bool,
+}
+
+impl Snapshot {
+    fn of(changes: Vec<WorkingChange>, is_last: bool) -> Self {
+        Self { rest: Some(changes.into_iter().peekable()), is_last }
     }
-    frames.push(frame::control(name::SNAPSHOT, None, &WorkingSnapshot { changes: rows, complete: true }));
-    frames
+}
+
+impl Iterator for Snapshot {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let rest = self.rest.as_mut()?;
+        let (mut changes, mut bytes) = (Vec::new(), 0);
+        let long = |change: &WorkingChange| {
+            change.value.as_ref().map_or(0, |value| value.as_str().len()) + change.key.len()
+        };
+        while let Some(change) = rest.next_if(|next| changes.is_empty() || bytes + long(next) <= FRAME) {
+            bytes += long(&change);
+            changes.push(change);
+        }
+        let is_all = rest.peek().is_none();
+        if is_all {
+            self.rest = None;
+        }
+        let complete = is_all && self.is_last;
+        Some(frame::control(name::SNAPSHOT, None, &WorkingSnapshot { changes, complete }))
+    }
 }
 
 #[cfg(test)]
@@ -177,7 +205,7 @@ mod tests {
             (vec![FRAME * 2], vec![1]),
         ] {
             let changes = values.iter().map(|length| change("k", *length)).collect();
-            let frames = snapshot(changes);
+            let frames: Vec<_> = Snapshot::of(changes, true).collect();
             let read: Vec<WorkingSnapshot> = frames
                 .iter()
                 .map(|frame| {
