@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 
+/// Of the queue of a writer, a tenant has one part of so many.
+const SHARES: usize = 4;
 /// From how many tenants on those are forgotten that have nothing under way.
 const MOST: usize = 10_000;
 /// For how long a count is good: what expires and what other nodes write is not counted here.
@@ -36,6 +38,8 @@ pub(crate) struct Tenants {
 struct Limits {
     waiting: usize,
     kib: u32,
+    writers: usize,
+    changes: usize,
     watchers: usize,
     entries: u64,
     bytes: u64,
@@ -46,6 +50,8 @@ struct Limits {
 pub(crate) struct Tenant {
     waiting: Arc<Semaphore>,
     kib: Arc<Semaphore>,
+    /// Its share of the queue of each writer.
+    changes: Vec<Arc<Semaphore>>,
     watchers: Arc<Semaphore>,
     usage: Mutex<Usage>,
 }
@@ -81,6 +87,8 @@ impl Tenants {
             limits: Limits {
                 waiting: config.max_waiting_per_tenant.min(Semaphore::MAX_PERMITS),
                 kib: u32::try_from(kib_of_one).unwrap_or(u32::MAX),
+                writers: config.writers,
+                changes: config.max_waiting_per_writer.div_ceil(SHARES).min(Semaphore::MAX_PERMITS),
                 watchers: config.max_watchers_per_tenant.min(Semaphore::MAX_PERMITS),
                 entries: config.max_entries_per_tenant,
                 bytes: config.max_bytes_per_tenant,
@@ -105,6 +113,9 @@ impl Tenants {
         let new = Arc::new(Tenant {
             waiting: Arc::new(Semaphore::new(self.limits.waiting)),
             kib: Arc::new(Semaphore::new(usize::try_from(self.limits.kib).unwrap_or(usize::MAX))),
+            changes: (0..self.limits.writers)
+                .map(|_| Arc::new(Semaphore::new(self.limits.changes)))
+                .collect(),
             watchers: Arc::new(Semaphore::new(self.limits.watchers)),
             usage: Mutex::default(),
         });
@@ -213,6 +224,11 @@ impl Tenant {
 }
 
 impl Place {
+    /// Takes one of the tenant's places in the queue of a writer; nothing where its share is taken.
+    pub(crate) fn waits_for(&self, writer: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(self.tenant.changes.get(writer)?).try_acquire_owned().ok()
+    }
+
     /// Says that an entry of so many bytes was made.
     pub(crate) fn added(&self, bytes: usize) {
         let mut usage = self.tenant.usage();

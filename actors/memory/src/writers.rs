@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt as _};
 use soorma_core::{AnyJson, Error, ErrorCode, MemoryScope, WorkingValue};
 use soorma_ports::{MemoryAct, MemoryDone, MemoryEntry, MemoryPlace, MemoryWrite, SetWhen, WorkingOp};
 use soorma_supervise::{ChildSpec, Failure, TaskCx};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::bounds::kib;
@@ -63,6 +63,8 @@ struct Job {
     act: Act,
     reply: oneshot::Sender<Result<Answer, Error>>,
     place: Place,
+    /// Its tenant's place in the queue, as long as it waits there.
+    share: Option<OwnedSemaphorePermit>,
 }
 
 type Queue = Arc<Mutex<mpsc::Receiver<Job>>>;
@@ -113,12 +115,11 @@ impl Writers {
         };
         let (reply, answer) = oneshot::channel();
         let spot = Spot { scope: scope.clone(), plan: plan.to_owned(), key: key.to_owned() };
-        let queue = self.of(scope, plan).ok_or_else(|| Error::unavailable("memory has no writers"))?;
-        queue.try_send(Job { spot, act, reply, place }).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => {
-                let message = "too many changes of working memory wait; try again in a moment";
-                Error::new(ErrorCode::Overloaded, message).retry_after(COME_BACK)
-            }
+        let (number, queue) =
+            self.of(scope, plan).ok_or_else(|| Error::unavailable("memory has no writers"))?;
+        let share = Some(place.waits_for(number).ok_or_else(too_many)?);
+        queue.try_send(Job { spot, act, reply, place, share }).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => too_many(),
             mpsc::error::TrySendError::Closed(_) => Error::unavailable("memory has ended"),
         })?;
         match timeout(shared.config.answer_within, answer).await {
@@ -131,13 +132,19 @@ impl Writers {
         }
     }
 
-    fn of(&self, scope: &MemoryScope, plan: &str) -> Option<&mpsc::Sender<Job>> {
+    /// Returns the writer of a plan: its number, and its queue.
+    fn of(&self, scope: &MemoryScope, plan: &str) -> Option<(usize, &mpsc::Sender<Job>)> {
         let mut hasher = DefaultHasher::new();
         (scope, plan).hash(&mut hasher);
         let count = u64::try_from(self.queues.len()).ok()?;
-        let number = hasher.finish().checked_rem(count)?;
-        self.queues.get(usize::try_from(number).ok()?)
+        let number = usize::try_from(hasher.finish().checked_rem(count)?).ok()?;
+        self.queues.get(number).map(|queue| (number, queue))
     }
+}
+
+fn too_many() -> Error {
+    let message = "too many changes of working memory wait; try again in a moment";
+    Error::new(ErrorCode::Overloaded, message).retry_after(COME_BACK)
 }
 
 /// Returns what a change brings, and whether that comes to what is there: else it stands in its place.
@@ -161,6 +168,7 @@ async fn run(shared: Arc<Shared>, queue: Queue, cx: TaskCx) -> Result<(), Failur
         if taken == 0 {
             return Ok(());
         }
+        jobs.iter_mut().for_each(|job| job.share = None);
         // Nobody waits any more for what was given up.
         jobs.retain(|job| !job.reply.is_closed());
         let mut together = Vec::with_capacity(jobs.len());
