@@ -21,6 +21,9 @@ pub(crate) const GROUP_BYTES: usize = 255;
 /// The most bytes of the key of an entry, and of a label.
 pub(crate) const KEY_BYTES: usize = 512;
 
+/// How many bytes a hash has.
+const HASH_BYTES: usize = 64;
+
 /// Refuses a text that has too many bytes.
 pub(crate) fn bytes(field: &str, text: &str, most: usize) -> Result<(), Error> {
     no_nul(field, text)?;
@@ -110,10 +113,14 @@ pub(crate) fn stored(text: &str, most: usize) -> Cow<'_, str> {
     if end == text.len() && end <= most {
         return Cow::Borrowed(text);
     }
-    let hash = hash(text);
-    let room = most.saturating_sub(hash.len() + 1).min(end);
-    let cut = text.floor_char_boundary(room);
-    Cow::Owned(format!("{}\u{1}{hash}", text.get(..cut).unwrap_or_default()))
+    let beginning = beginning(text.get(..end).unwrap_or_default(), most);
+    Cow::Owned(format!("{beginning}\u{1}{}", hash(text)))
+}
+
+/// Returns how all that begins with a text begins in a place of so many bytes.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    let room = most.saturating_sub(HASH_BYTES + 1);
+    text.get(..text.floor_char_boundary(room)).unwrap_or_default()
 }
 
 /// Returns the SHA-256 of a text, in hexadecimal.

@@ -199,18 +199,18 @@ impl Working for Memories {
         bounds::chars("prefix", prefix, WorkingValue::MAX_KEY_CHARS)?;
         bounds::chars("after", after.unwrap_or_default(), WorkingValue::MAX_KEY_CHARS)?;
         let _held = self.shared.reading(&scope.tenant)?;
-        let (mut keys, prefix_as_key) = (Vec::new(), stored_key(prefix));
+        let (mut keys, begins) = (Vec::new(), bounds::beginning(prefix, KEY_BYTES));
         // As a place it stands before all keys that begin so; the last id there is, behind the key itself.
-        let from = match after.map(stored_key).filter(|after| *after >= prefix_as_key) {
+        let from = match after.map(stored_key).filter(|after| after.as_str() >= begins) {
             Some(after) => MemoryAfter::Key(after, Uuid::max()),
-            None => MemoryAfter::Key(beginning(&prefix_as_key).to_owned(), Uuid::nil()),
+            None => MemoryAfter::Key(begins.to_owned(), Uuid::nil()),
         };
         let mut query = all(plan, Some(from), PAGE.min(limit + 1));
         loop {
             let page = self.shared.ask(self.shared.store.list(scope, self.shared.now(), &query)).await?;
             for entry in &page.entries {
                 let stands_at = entry.key.as_deref().unwrap_or_default();
-                if !stands_at.starts_with(beginning(&prefix_as_key)) {
+                if !stands_at.starts_with(begins) {
                     return Ok(keys);
                 }
                 let (key, value) = value(entry)?;
@@ -236,11 +236,6 @@ impl Working for Memories {
         check_plan(plan)?;
         Ok(Box::new(PlanWatch::new(&self.shared, scope, plan)?))
     }
-}
-
-/// Returns as much of a stored key as stands there as it was said.
-fn beginning(stored: &str) -> &str {
-    stored.split_once(LONG).map_or(stored, |(beginning, _)| beginning)
 }
 
 #[cfg(test)]
@@ -285,6 +280,7 @@ mod tests {
             panic!("places by key");
         };
         assert_eq!(Some(&one), entry.key.as_ref());
-        assert!(one != other && beginning(&one) == beginning(&other));
+        let begins = bounds::beginning(&key, KEY_BYTES);
+        assert!(one != other && one.starts_with(begins) && other.starts_with(begins));
     }
 }

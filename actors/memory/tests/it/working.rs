@@ -261,3 +261,34 @@ async fn a_full_queue_answers_at_once_and_one_tenant_leaves_room_in_it_for_other
     let stored = keys(&node, "", None, 10).await.len();
     assert_eq!(stored + refused.len(), 10, "who was answered is there, who was refused is not");
 }
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_too_long_for_their_place_are_found_by_any_prefix_and_a_page_at_a_time() {
+    let (_world, node) = plain().await;
+    // Of 252 crabs a store keeps 111, and a hash of all.
+    let long: Vec<_> = (0..9).map(|n| format!("{}{n}{}", "🦀".repeat(250), n % 3)).collect();
+    for key in long.iter().map(String::as_str).chain(["before", &"🦀".repeat(128), "🦀🦀 else", "🧠"])
+    {
+        node.set("p", key, "1").await;
+    }
+    for crabs in [1, 110, 111, 112, 127, 128, 129, 249, 250] {
+        let prefix = "🦀".repeat(crabs);
+        let mut expected: Vec<_> = long.clone();
+        expected.extend((crabs <= 128).then(|| "🦀".repeat(128)));
+        expected.extend((crabs == 1).then(|| "🦀🦀 else".to_owned()));
+        expected.sort_unstable();
+        let mut all = keys(&node, &prefix, None, 100).await;
+        let mut paged: Vec<String> = Vec::new();
+        for _ in 0..20 {
+            let page = keys(&node, &prefix, paged.last().map(String::as_str), 2).await;
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page);
+        }
+        assert_eq!(paged, all, "{crabs}");
+        all.sort_unstable();
+        assert_eq!(all, expected, "{crabs}");
+    }
+    assert_eq!(keys(&node, &long[4], None, 100).await, [long[4].as_str()]);
+}
