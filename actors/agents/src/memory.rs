@@ -28,6 +28,9 @@ const DEFAULT_PLAN: &str = "00000000-0000-0000-0000-000000000000";
 /// What an agent knows, what happened, how something is done, and what a plan has at hand: of the tenant, service tenant and user that the event in hand
 /// is of. Cheap to clone.
 ///
+/// **The event says whose memory it is**, and who published it said that: a person, by a token with `principal_type: user`, for this person alone;
+/// agents, services and tokens that do not say what they are for whoever they name in their tenant. So give people tokens that say so.
+///
 /// **What is written is written at once**, not when the handler has returned, as events are: a handler reads what it wrote, and what others share cannot wait for
 /// it. So a handler that fails, and whose event is tried again, has written already. Write so that it may happen twice: a text is stored once however often,
 /// by its `external_id` or by what it says; [`store`](Self::store) sets what it set before; [`compare_and_set`](Self::compare_and_set) changes what is as
@@ -115,7 +118,8 @@ impl AgentMemory {
         memory.log_episode(&scope, new).await.map_err(fault)
     }
 
-    /// Returns what happened with this agent last, newest first, in whichever session.
+    /// Returns what happened with this agent last, newest first, in whichever session. Of very long texts there may be fewer than asked: some MiB come at
+    /// once.
     ///
     /// # Errors
     /// What memory answered.

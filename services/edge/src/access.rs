@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Uri, header};
 use soorma_api::{header as our, routes};
 use soorma_core::{Error, ErrorCode, Scope, TenantId, Timestamp};
-use soorma_ports::{AuthError, Authenticator, Principal};
+use soorma_ports::{AuthError, Authenticator, Principal, PrincipalKind};
 
 use crate::same_machine;
 
@@ -75,6 +75,8 @@ pub(crate) struct Pass {
     pub(crate) until: Option<Timestamp>,
     /// Whether it shows what is not of the caller's tenant: the operator's view of the node.
     pub(crate) whole: bool,
+    /// Whether it is a person's, who speaks for nobody else. Agents and services do.
+    pub(crate) person: bool,
 }
 
 /// Decides on a request, and says on whose behalf it is.
@@ -83,21 +85,22 @@ pub(crate) async fn admit(access: &Access, uri: &Uri, headers: &HeaderMap) -> Re
         same_machine::look(uri, headers)?;
     }
     let optional = access.tokens == Tokens::Optional;
-    let pass = Pass { until: None, whole: optional };
+    let pass = Pass { until: None, whole: optional, person: false };
     if OPEN.contains(&uri.path()) {
         let scope = if optional { said(headers)? } else { Scope::default() };
         return Ok((scope, pass));
     }
     match bearer(headers)? {
         Some(token) if uri.path() == routes::METRICS && access.opens_metrics(token) => {
-            Ok((Scope::default(), Pass { until: None, whole: true }))
+            Ok((Scope::default(), Pass { whole: true, ..pass }))
         }
         Some(token) => {
             let principal = access.verify(token).await?;
             agree(headers, &principal)?;
-            let Principal { tenant, service_tenant, user, expires_at, .. } = principal;
+            let Principal { tenant, service_tenant, user, kind, expires_at, .. } = principal;
             let scope = Scope { tenant, service_tenant: Some(service_tenant), user };
-            Ok((scope, Pass { until: Some(expires_at), ..pass }))
+            let person = kind == Some(PrincipalKind::User);
+            Ok((scope, Pass { until: Some(expires_at), person, ..pass }))
         }
         None if optional && access.loopback => Ok((said(headers)?, pass)),
         None => Err(unproven("Missing bearer token")),

@@ -16,7 +16,7 @@ use soorma_api::{
 use soorma_core::{Error, ErrorCode, Event, EventDraft, Name, Scope};
 use soorma_ports::Appended;
 
-use crate::access::given;
+use crate::access::{Pass, given};
 use crate::app::{App, Shared};
 use crate::body;
 use crate::reply::{Refusal, json};
@@ -26,17 +26,19 @@ use once::Once;
 pub(crate) async fn publish(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
+    Extension(pass): Extension<Pass>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    counted(&app, one(&app, &scope, request).await)
+    counted(&app, one(&app, (&scope, pass), request).await)
 }
 
 pub(crate) async fn publish_all(
     State(app): State<Shared>,
     Extension(scope): Extension<Scope>,
+    Extension(pass): Extension<Pass>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    counted(&app, all(&app, &scope, request).await)
+    counted(&app, all(&app, (&scope, pass), request).await)
 }
 
 fn counted(app: &App, answer: Result<Response, Refusal>) -> Result<Response, Refusal> {
@@ -44,14 +46,14 @@ fn counted(app: &App, answer: Result<Response, Refusal>) -> Result<Response, Ref
     answer
 }
 
-async fn one(app: &App, scope: &Scope, request: Request) -> Result<Response, Refusal> {
+async fn one(app: &App, (scope, pass): (&Scope, Pass), request: Request) -> Result<Response, Refusal> {
     let media = body::media_type(request.headers(), &[media::JSON, media::CLOUD_EVENT])?;
     let says = Says::read(scope, request.headers())?;
     let bytes = body::read(request, app.config()).await?;
     let wrapped = media == media::JSON;
     let mut draft = if wrapped { unwrap(&bytes)? } else { bare(&bytes)? };
     let derived = says.once.as_ref().is_some_and(|once| once.name(&mut draft, 0, 1));
-    let event = complete(app, scope, draft).map_err(|errors| refuse(&errors, &bytes, wrapped))?;
+    let event = complete(app, (scope, pass), draft).map_err(|errors| refuse(&errors, &bytes, wrapped))?;
 
     let answer = Published {
         success: true,
@@ -62,7 +64,7 @@ async fn one(app: &App, scope: &Scope, request: Request) -> Result<Response, Ref
     Ok(json(&answer))
 }
 
-async fn all(app: &App, scope: &Scope, request: Request) -> Result<Response, Refusal> {
+async fn all(app: &App, (scope, pass): (&Scope, Pass), request: Request) -> Result<Response, Refusal> {
     body::media_type(request.headers(), &[media::JSON])?;
     let says = Says::read(scope, request.headers())?;
     let batch: PublishBatch = body::parse(&body::read_batch(request, app.config()).await?)?;
@@ -76,7 +78,7 @@ async fn all(app: &App, scope: &Scope, request: Request) -> Result<Response, Ref
     for (nth, mut draft) in batch.events.into_iter().enumerate() {
         let ordinal = u32::try_from(nth).unwrap_or(u32::MAX);
         derived.push(says.once.as_ref().is_some_and(|once| once.name(&mut draft, ordinal, count)));
-        match complete(app, scope, draft) {
+        match complete(app, (scope, pass), draft) {
             Ok(event) => events.push(event),
             Err(wrong) => errors.extend(wrong.into_iter().map(|error| (nth, error))),
         }

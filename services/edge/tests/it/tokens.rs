@@ -224,6 +224,40 @@ async fn events_are_those_of_the_tenant_that_the_token_names() {
 }
 
 #[tokio::test]
+async fn a_person_publishes_what_is_of_this_person_alone_and_agents_for_whom_they_act() {
+    let server = Server::letting_in(guarded).await;
+    for (kind, tenant, user, status) in [
+        (Some("user"), "one", "ann", 200),
+        (Some("user"), "one", "bob", 422),
+        (Some("user"), "two", "ann", 422),
+        (Some("agent"), "one", "bob", 200),
+        (Some("service"), "two", "bob", 200),
+        (None, "one", "bob", 200),
+    ] {
+        let mut claims = json!({ "platform_tenant_id": "one", "principal_id": "ann", "exp": at(60) });
+        if let Some(kind) = kind {
+            claims["principal_type"] = kind.into();
+        }
+        let proof = bearer(&token(SECRET, &claims));
+        let headers = [("authorization", proof.as_str()), ("content-type", "application/json")];
+        let mut event = work(&format!("{kind:?}-{tenant}-{user}"));
+        (event["tenant_id"], event["user_id"]) = (tenant.into(), user.into());
+        for (path, body) in [
+            ("/v1/events/publish", json!({ "event": event })),
+            ("/v1/events:batch", json!({ "events": [event] })),
+        ] {
+            let reply = server.send("POST", path, &headers, &body.to_string()).await;
+            assert_eq!(reply.status, status, "{kind:?} {tenant} {user}: {}", reply.body);
+            if status == 422 {
+                let field = if user == "bob" { "user_id" } else { "tenant_id" };
+                let place = &reply.problem()["errors"][0]["loc"];
+                assert_eq!(place.as_array().and_then(|place| place.last()), Some(&json!(field)), "{place}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_its_token_does_and_a_member_is_not_to_blame() {
     let server = Server::letting_in(guarded).await;
     // What is in hand at the end is handed out again, untried.

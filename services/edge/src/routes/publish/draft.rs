@@ -4,7 +4,7 @@ use serde_json::Value;
 use soorma_api::{Part, Problem, Violation};
 use soorma_core::{ErrorCode, Event, EventDraft, FieldError, Scope};
 
-use crate::access::MAX_OWNER_CHARS;
+use crate::access::{MAX_OWNER_CHARS, Pass};
 use crate::app::App;
 use crate::reply::Refusal;
 use crate::shape::{MAX_INPUT, TOPICS};
@@ -12,14 +12,23 @@ use crate::shape::{MAX_INPUT, TOPICS};
 /// How many of a batch's faults stand in its sentence; the list has them all.
 const SAID: usize = 5;
 
-/// Makes the event, or says all that is wrong with it.
-pub(crate) fn complete(app: &App, scope: &Scope, mut draft: EventDraft) -> Result<Event, Vec<FieldError>> {
+/// Makes the event, or says all that is wrong with it. Whose an event is, decides into whose memory its handlers look: a person publishes what is
+/// of this person alone.
+pub(crate) fn complete(
+    app: &App,
+    (scope, pass): (&Scope, Pass),
+    mut draft: EventDraft,
+) -> Result<Event, Vec<FieldError>> {
     let mut errors = Vec::new();
-    let mut owner =
-        |field, sent: &mut Option<String>, known: &Option<String>| match own(field, sent.take(), known) {
-            Ok(owner) => *sent = Some(owner),
-            Err(error) => errors.push(error),
-        };
+    let mut owner = |field, sent: &mut Option<String>, known: &Option<String>| match own(
+        field,
+        sent.take(),
+        known,
+        pass.person,
+    ) {
+        Ok(owner) => *sent = Some(owner),
+        Err(error) => errors.push(error),
+    };
     owner("tenant_id", &mut draft.tenant_id, &scope.service_tenant);
     owner("user_id", &mut draft.user_id, &scope.user);
     match draft.complete(app.edge.clock.now(), || app.new_id()) {
@@ -33,13 +42,22 @@ pub(crate) fn complete(app: &App, scope: &Scope, mut draft: EventDraft) -> Resul
 }
 
 /// Takes a tenant or user from the event, or from the caller.
-fn own(field: &'static str, sent: Option<String>, known: &Option<String>) -> Result<String, FieldError> {
+fn own(
+    field: &'static str,
+    sent: Option<String>,
+    known: &Option<String>,
+    person: bool,
+) -> Result<String, FieldError> {
     let sent = sent.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match sent.or_else(|| known.clone()) {
         None => Err(FieldError { field, rule: "missing", message: format!("{field} is required") }),
         Some(text) if text.chars().count() > MAX_OWNER_CHARS => {
             let message = format!("{field} must be at most {MAX_OWNER_CHARS} characters");
             Err(FieldError { field, rule: "string_too_long", message })
+        }
+        Some(text) if person && known.as_ref() != Some(&text) => {
+            let message = format!("{field} must be that of the token, or left out: the token is a user's");
+            Err(FieldError { field, rule: "value_error", message })
         }
         Some(text) => Ok(text),
     }
