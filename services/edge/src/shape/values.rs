@@ -84,8 +84,26 @@ impl Shape {
         }
     }
 
+    /// Reads a JSON object that memory keeps as it is, and others read.
+    pub(crate) fn kept(&mut self, raw: &RawValue) -> Option<Data> {
+        self.all_text(raw)?;
+        self.data(raw)
+    }
+
+    /// Looks whether all texts in some JSON are texts: JSON can say half of a character (`\ud83d`), which most who read it refuse, and then all
+    /// that it comes with.
+    fn all_text(&mut self, raw: &RawValue) -> Option<()> {
+        if !has_half(raw.get()) {
+            return Some(());
+        }
+        let says = "has half of a character (a surrogate without its other half), which is no text";
+        self.wrong("string_unicode", says, raw);
+        None
+    }
+
     /// Reads any JSON that is kept as it is.
     pub(crate) fn any(&mut self, raw: &RawValue) -> Option<AnyJson> {
+        self.all_text(raw)?;
         match AnyJson::from_json(raw.get()) {
             Ok(value) => Some(value),
             Err(DataError::TooDeep) => {
@@ -125,6 +143,27 @@ impl Shape {
         }
         Some(())
     }
+}
+
+/// Whether JSON has a `\u` escape of a surrogate without its other half.
+fn has_half(json: &str) -> bool {
+    // Only texts have a backslash, and whatever stands behind it is read with it.
+    let unit = |escape: &str| u16::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        rest = rest.get(at..).unwrap_or_default();
+        let long = match unit(rest) {
+            Some(0xD800..=0xDBFF) => match rest.get(6..).and_then(unit) {
+                Some(0xDC00..=0xDFFF) => 12,
+                _ => return true,
+            },
+            Some(0xDC00..=0xDFFF) => return true,
+            Some(_) => 6,
+            None => 2,
+        };
+        rest = rest.get(long..).unwrap_or_default();
+    }
+    false
 }
 
 /// Looks whether a part of the path can be an id at all, and without `/` where that is asked.
@@ -181,6 +220,15 @@ mod tests {
         assert_eq!(fault("\"robot\"", Shape::choice::<soorma_core::Role>), "enum");
         let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
         assert_eq!(fault(&deep, Shape::any), "value_error");
+        for half in [r#"{"a":"\ud83d"}"#, r#"{"\uDE00":1}"#, r#"{"a":["x\ud83d\u0041"]}"#] {
+            assert_eq!(fault(half, Shape::any), "string_unicode", "{half}");
+            assert_eq!(fault(half, Shape::kept), "string_unicode", "{half}");
+        }
+        for whole in [r#"["\uD83D\ude00", 1e999]"#, r#"{"a\\ud83d":"\\\\ud83d"}"#, r#"["\u00e4\"\n\ue000"]"#]
+        {
+            let mut shape = Shape::of("body");
+            assert!(shape.any(raw(whole)).is_some(), "{whole}");
+        }
     }
 
     #[test]

@@ -172,6 +172,17 @@ async fn what_is_wrong_with_a_query_or_path_is_said_by_its_place() {
         ("GET", "/episodic/recent?agent_id=a&limit=101".to_owned(), "less_than_equal", "query.limit"),
         ("GET", "/episodic/search?agent_id=a&q=x&limit=51".to_owned(), "less_than_equal", "query.limit"),
         ("GET", "/episodic?role=robot".to_owned(), "enum", "query.role"),
+        ("GET", "/episodic?tags=a".to_owned(), "value_error", "query.tags"),
+        ("GET", "/episodic/search?agent_id=a&q=x&source=s".to_owned(), "value_error", "query.source"),
+        ("GET", "/semantic?session_id=s".to_owned(), "value_error", "query.session_id"),
+        ("GET", "/semantic/search?q=x&role=user".to_owned(), "value_error", "query.role"),
+        ("GET", "/procedural?tags=a".to_owned(), "value_error", "query.tags"),
+        (
+            "GET",
+            "/procedural/context?agent_id=a&q=x&metadata=a:b".to_owned(),
+            "value_error",
+            "query.metadata",
+        ),
         ("GET", "/episodic?since=yesterday".to_owned(), "datetime_parsing", "query.since"),
         ("GET", "/episodic/window?max_tokens=0".to_owned(), "greater_than_equal", "query.max_tokens"),
         ("GET", "/procedural/context?agent_id=a&q=x&limit=21".to_owned(), "less_than_equal", "query.limit"),
@@ -249,4 +260,36 @@ async fn a_store_that_is_away_is_503_and_harms_nothing() {
     }
     let page = server.remembers(200, "GET", "/semantic", Value::Null).await;
     assert_eq!(page["count"], 1);
+}
+
+#[tokio::test]
+async fn half_of_a_character_is_kept_nowhere() {
+    let server = Server::start().await;
+    let headers = [("content-type", "application/json")];
+    let half = r#"{"a":["\ud83d"]}"#;
+    for (method, path, body, place) in [
+        ("PUT", "/working/p/k", format!(r#"{{"value":{half}}}"#), "body.value"),
+        ("POST", "/working/p/k", format!(r#"{{"op":"append","value":{half}}}"#), "body.value"),
+        ("POST", "/semantic", format!(r#"{{"content":"c","metadata":{half}}}"#), "body.metadata"),
+        ("POST", "/sessions", format!(r#"{{"sessionId":"s","metadata":{half}}}"#), "body.metadata"),
+        ("POST", "/plans", format!(r#"{{"planId":"p","goalEvent":"g","goalData":{half}}}"#), "body.goalData"),
+        (
+            "POST",
+            "/plan-context",
+            format!(r#"{{"planId":"p","goalEvent":"g","state":{half}}}"#),
+            "body.state",
+        ),
+        (
+            "POST",
+            "/task-context",
+            format!(r#"{{"taskId":"t","eventType":"e","state":{half}}}"#),
+            "body.state",
+        ),
+    ] {
+        let reply = server.send(method, &format!("/v1/memory{path}"), &headers, &body).await;
+        assert_eq!(fault(&reply), ("string_unicode".to_owned(), place.to_owned()), "{method} {path}");
+    }
+    let whole = r#"{"value":"\ud83d\ude00"}"#;
+    let reply = server.send("PUT", "/v1/memory/working/p/k", &headers, whole).await;
+    assert_eq!((reply.status, &reply.json()["value"]), (200, &json!("\u{1f600}")));
 }

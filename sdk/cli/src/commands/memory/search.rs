@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Show the place that each has by meaning, by words and by newness.
     #[arg(long)]
     explain: bool,
-    /// Those with all of these tags, with commas between them.
+    /// Those with all of these tags, with commas between them; only what is known has some.
     #[arg(long)]
     tags: Option<String>,
     #[command(flatten)]
@@ -157,7 +157,9 @@ async fn search(client: &Client, args: &Args) -> Result<(RankedBy, Vec<Hit>), Er
         agent_id: args.agent.clone(),
         ..RecallQuery::default()
     };
-    let wanted = |kind| args.kind.map_or(kind == Kind::Semantic || args.agent.is_some(), |only| only == kind);
+    // Only knowledge has tags.
+    let all = args.agent.is_some() && args.tags.is_none();
+    let wanted = |kind| args.kind.map_or(kind == Kind::Semantic || all, |only| only == kind);
     let memory = client.memory();
     let (mut by, mut hits) = (RankedBy::Meaning, Vec::new());
     if wanted(Kind::Semantic) {

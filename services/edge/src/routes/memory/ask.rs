@@ -29,6 +29,23 @@ pub(super) fn recall(
     }
 }
 
+/// What only knowledge has.
+pub(super) const OF_FACTS: &[&str] = &["tags", "source"];
+/// What only episodes have.
+pub(super) const OF_EPISODES: &[&str] = &["session_id", "role"];
+/// What skills have not.
+pub(super) const NOT_OF_SKILLS: &[&str] = &["tags", "source", "metadata", "session_id", "role"];
+
+/// Refuses conditions that a kind of memory does not know: who asks would take all that comes for what fits them.
+pub(super) fn without(parameters: &mut Parameters, conditions: &'static [&'static str]) {
+    for name in conditions {
+        if parameters.text(name).is_some() {
+            let says = "is no condition of this kind of memory; leave it out";
+            parameters.fault(name, "value_error", &format!("Value {says}"), says);
+        }
+    }
+}
+
 /// Reads among which is searched or listed.
 pub(super) fn filter(parameters: &mut Parameters) -> RecallFilter {
     let tags: Vec<String> = parameters

@@ -49,6 +49,7 @@ pub(super) async fn recent(
         after: parameters.after(),
         limit: parameters.number("limit", RECENT.0, RECENT.1),
     };
+    ask::without(&mut parameters, ask::OF_FACTS);
     parameters.end()?;
     loop {
         match rows::bare_page(&app.memory().episodes(&mine, &query).await.map_err(in_query)?) {
@@ -66,6 +67,7 @@ pub(super) async fn search(
     let mut parameters = Parameters::read(&uri)?;
     let agent = parameters.required("agent_id");
     let recall = ask::recall(&mut parameters, "q", ROWS);
+    ask::without(&mut parameters, ask::OF_FACTS);
     parameters.end()?;
     let found = app.memory().search_episodes(&mine, Some(&agent), &recall).await.map_err(in_query)?;
     Ok(rows::found(&found))
@@ -79,6 +81,7 @@ pub(super) async fn list(State(app): State<Shared>, Mine(mine): Mine, uri: Uri) 
         after: parameters.after(),
         limit: parameters.number("limit", PAGE_ROWS, MAX_PAGE_ROWS),
     };
+    ask::without(&mut parameters, ask::OF_FACTS);
     parameters.end()?;
     loop {
         match rows::page(&app.memory().episodes(&mine, &query).await.map_err(in_query)?) {
@@ -101,6 +104,7 @@ pub(super) async fn window(
         after: None,
         limit: WINDOW_ROWS,
     };
+    ask::without(&mut parameters, ask::OF_FACTS);
     parameters.end()?;
     let Window { episodes, tokens, cut } =
         app.memory().window(&mine, &query, max_tokens).await.map_err(in_query)?;

@@ -60,7 +60,7 @@ pub(super) async fn change(
     let mut shape = Shape::of("body");
     let object = shape.object(body::raw(&bytes)?, "PlanContextUpdate");
     let read = object.map(|object| PlanContextChange {
-        state: shape.optional(&object, ("state", "state"), Shape::data),
+        state: shape.optional(&object, ("state", "state"), Shape::kept),
         current_state: shape
             .optional(&object, ("currentState", "current_state"), |shape, raw| shape.chars(raw, MAX_STATE)),
         correlation_ids: shape.optional(&object, ("correlationIds", "correlation_ids"), ids),
@@ -87,10 +87,10 @@ fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewPlanContext> {
     let session_id = shape.optional(object, ("sessionId", "session_id"), |shape, raw| shape.id(raw, MAX_ID));
     let goal_event =
         shape.field(object, ("goalEvent", "goal_event"), |shape, raw| shape.chars(raw, MAX_EVENT));
-    let goal_data = shape.data_or_empty(object, ("goalData", "goal_data"), Shape::data);
+    let goal_data = shape.data_or_empty(object, ("goalData", "goal_data"), Shape::kept);
     let response_event =
         shape.optional(object, ("responseEvent", "response_event"), |shape, raw| shape.chars(raw, MAX_EVENT));
-    let state = shape.data_or_empty(object, ("state", "state"), Shape::data);
+    let state = shape.data_or_empty(object, ("state", "state"), Shape::kept);
     let current_state =
         shape.optional(object, ("currentState", "current_state"), |shape, raw| shape.chars(raw, MAX_STATE));
     let correlation_ids = shape.optional(object, ("correlationIds", "correlation_ids"), ids);

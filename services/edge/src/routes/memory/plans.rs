@@ -93,7 +93,7 @@ fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewPlan> {
     let session_id = shape.optional(object, ("sessionId", "session_id"), |shape, raw| shape.id(raw, MAX_ID));
     let goal_event =
         shape.field(object, ("goalEvent", "goal_event"), |shape, raw| shape.chars(raw, MAX_EVENT));
-    let goal_data = shape.data_or_empty(object, ("goalData", "goal_data"), Shape::data);
+    let goal_data = shape.data_or_empty(object, ("goalData", "goal_data"), Shape::kept);
     let parent_plan_id =
         shape.optional(object, ("parentPlanId", "parent_plan_id"), |shape, raw| shape.id(raw, MAX_ID));
     Some(NewPlan {

@@ -51,6 +51,7 @@ pub(super) async fn relevant(
     let mut parameters = Parameters::read(&uri)?;
     let agent = parameters.required("agent_id");
     let recall = ask::recall(&mut parameters, "q", ROWS);
+    ask::without(&mut parameters, ask::NOT_OF_SKILLS);
     parameters.end()?;
     Ok(rows::found(&app.memory().relevant_skills(&mine, &agent, &recall).await.map_err(in_query)?))
 }
@@ -63,6 +64,7 @@ pub(super) async fn list(State(app): State<Shared>, Mine(mine): Mine, uri: Uri) 
         after: parameters.after(),
         limit: parameters.number("limit", PAGE_ROWS, MAX_PAGE_ROWS),
     };
+    ask::without(&mut parameters, ask::NOT_OF_SKILLS);
     parameters.end()?;
     loop {
         match rows::page(&app.memory().skills(&mine, &query).await.map_err(in_query)?) {

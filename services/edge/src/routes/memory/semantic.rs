@@ -58,6 +58,7 @@ pub(super) async fn search(
 async fn searched(app: &App, mine: &MemoryScope, uri: &Uri, name: &'static str) -> Result<Response, Refusal> {
     let mut parameters = Parameters::read(uri)?;
     let recall = ask::recall(&mut parameters, name, ROWS);
+    ask::without(&mut parameters, ask::OF_EPISODES);
     parameters.end()?;
     Ok(rows::found(&app.memory().search_facts(mine, &recall).await.map_err(in_query)?))
 }
@@ -69,6 +70,7 @@ pub(super) async fn list(State(app): State<Shared>, Mine(mine): Mine, uri: Uri) 
         after: parameters.after(),
         limit: parameters.number("limit", PAGE_ROWS, MAX_PAGE_ROWS),
     };
+    ask::without(&mut parameters, ask::OF_EPISODES);
     parameters.end()?;
     loop {
         match rows::page(&app.memory().facts(&mine, &query).await.map_err(in_query)?) {
@@ -128,7 +130,7 @@ fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewFact> {
 
 /// Reads what belongs to something.
 pub(super) fn metadata(shape: &mut Shape, raw: &RawValue) -> Option<Data> {
-    let data = shape.data(raw)?;
+    let data = shape.kept(raw)?;
     let (bytes, most) = (data.as_str().len(), NewFact::MAX_METADATA_BYTES);
     if bytes > most {
         shape.wrong("too_long", &format!("has {bytes} bytes; at most {most} are allowed"), raw);

@@ -63,7 +63,7 @@ pub(super) async fn change(
     let object = shape.object(body::raw(&bytes)?, "TaskContextUpdate");
     let read = object.map(|object| TaskContextChange {
         sub_tasks: shape.optional(&object, ("subTasks", "sub_tasks"), ids),
-        state: shape.optional(&object, ("state", "state"), Shape::data),
+        state: shape.optional(&object, ("state", "state"), Shape::kept),
     });
     let change = shape.end(read)?;
     let context = app.memory().change_task_context(&mine, &id, change).await.map_err(in_body)?;
@@ -91,9 +91,9 @@ fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewTaskContext> {
         shape.optional(object, ("responseEvent", "response_event"), |shape, raw| shape.chars(raw, MAX_EVENT));
     let response_topic =
         shape.optional(object, ("responseTopic", "response_topic"), |shape, raw| shape.chars(raw, MAX_TOPIC));
-    let data = shape.data_or_empty(object, ("data", "data"), Shape::data);
+    let data = shape.data_or_empty(object, ("data", "data"), Shape::kept);
     let sub_tasks = shape.optional(object, ("subTasks", "sub_tasks"), ids);
-    let state = shape.data_or_empty(object, ("state", "state"), Shape::data);
+    let state = shape.data_or_empty(object, ("state", "state"), Shape::kept);
     Some(NewTaskContext {
         task_id: task_id?,
         plan_id,
