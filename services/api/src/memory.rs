@@ -95,7 +95,7 @@ pub struct Watching {
 /// The data of a frame that says how a plan is when it begins to be watched. There may be several, one behind the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkingSnapshot {
-    /// The values; a value that is in none of the frames is not there.
+    /// The values; a value that is in none of the frames is not there. One that is removed meanwhile is told so in a later frame.
     pub changes: Vec<WorkingChange>,
     /// Whether this is the last of them.
     pub complete: bool,
