@@ -375,6 +375,17 @@ fn vectors_are_made_anew_and_waited_for() {
     let dev = place.dev(&["--set", "models.embedder=none"]);
     let refused = memory(&place, &dev, &["reembed"]).failed(2);
     assert!(refused.contains("models.embedder"), "{refused}");
+    drop(dev);
+    // Nobody listens there.
+    let nobody =
+        ["embedder=openai", "embedder_url=http://127.0.0.1:1", "embedder_model=m", "embedder_dimensions=8"];
+    let nobody: Vec<_> = nobody.map(|key| ["--set".to_owned(), format!("models.{key}")]).concat();
+    let dev = place.dev(&nobody.iter().map(String::as_str).collect::<Vec<_>>());
+    let stuck = memory(&place, &dev, &["reembed", "--patience", "1"]).failed(8);
+    assert!(
+        stuck.contains("texts have no vector, and none came for 1 s: the embedder does not answer"),
+        "{stuck}"
+    );
 }
 
 #[test]

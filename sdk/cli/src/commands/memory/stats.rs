@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use soorma::{EmbeddingStatus, Error, MemoryStats};
+use soorma::{EmbeddingStatus, Error, ErrorCode, MemoryStats};
+use tokio::time::Instant;
 
 use super::admin::Admin;
 use super::{bar, size};
@@ -28,14 +29,17 @@ pub(crate) struct Reembed {
     /// Do not wait until the vectors are there.
     #[arg(long)]
     no_wait: bool,
+    /// For how many seconds no vector may come before it is not waited any longer. An embedder may refuse a text for good.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, conflicts_with = "no_wait")]
+    patience: u64,
     #[command(flatten)]
     admin: Admin,
     #[command(flatten)]
     connection: Connection,
 }
 
-/// How often it is asked how far the vectors are.
-const REFRESH: Duration = Duration::from_millis(250);
+/// How often it is asked how far the vectors are: at first, and at least. To count all that a large tenant has takes a while.
+const REFRESH: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     let client = args.connection.client_of(&args.whose)?;
@@ -99,6 +103,8 @@ pub(crate) async fn reembed(args: Reembed, printer: Printer) -> anyhow::Result<(
         ));
     }
     let bar = bar(printer, 0, "vectors")?;
+    let patience = Duration::from_secs(args.patience);
+    let (mut wait, mut moved) = (REFRESH.0, (0, Instant::now()));
     loop {
         let stats = client.memory().tenant_stats(Some(args.admin.key())).await?;
         let Some(embedding) = stats.embedding else {
@@ -116,6 +122,12 @@ pub(crate) async fn reembed(args: Reembed, printer: Printer) -> anyhow::Result<(
             let EmbeddingStatus { embedded, generation, .. } = embedding;
             return printer.line(&format!("{embedded} texts have vectors of {generation}"));
         }
+        if embedding.embedded > moved.0 {
+            moved = (embedding.embedded, Instant::now());
+        } else if moved.1.elapsed() >= patience {
+            bar.finish_and_clear();
+            return Err(stuck(&embedding, patience).into());
+        }
         tokio::select! {
             stop = &mut stop => {
                 stop?;
@@ -123,9 +135,24 @@ pub(crate) async fn reembed(args: Reembed, printer: Printer) -> anyhow::Result<(
                 printer.note("it goes on in the background; soorma memory stats --all shows how far it is");
                 return Ok(());
             }
-            () = tokio::time::sleep(REFRESH) => {}
+            () = tokio::time::sleep(wait.min(patience)) => wait = (wait * 2).min(REFRESH.1),
         }
     }
+}
+
+/// Says that no more vectors come, and why that may be.
+fn stuck(embedding: &EmbeddingStatus, patience: Duration) -> Error {
+    let EmbeddingStatus { texts, embedded, available, .. } = embedding;
+    let left = texts.saturating_sub(*embedded);
+    let why = match available {
+        true => "the embedder may refuse them, which the log of the node tells",
+        false => "the embedder does not answer",
+    };
+    let message = format!(
+        "{left} of {texts} texts have no vector, and none came for {} s: {why}. They are found by words meanwhile, and it is tried again in the background",
+        patience.as_secs()
+    );
+    Error::new(ErrorCode::Timeout, message)
 }
 
 #[cfg(test)]
