@@ -22,6 +22,7 @@ mod rows;
 mod scope;
 mod sets;
 mod shelf;
+mod tidying;
 mod upkeep;
 mod words;
 mod write;
@@ -29,6 +30,7 @@ mod write;
 pub(crate) use changes::Changes;
 pub(crate) use mend::keep_up;
 pub(crate) use sets::Sets;
+pub(crate) use tidying::Tidying;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -49,10 +51,6 @@ use crate::writer::{Kind, Tx, Writer};
 
 /// So often what is damaged is looked for and made anew in the life of a process. Where it does not help, the disk is to be looked at.
 const MENDS: u32 = 4;
-
-/// So often the index of words is asked to drop what was erased, half a thousand pages each time. As others write there is always more to
-/// do, and they are not waited for.
-const MERGES: usize = 1_000;
 
 /// The memory's store in the file of a [`SqliteLog`](crate::SqliteLog), for one process.
 ///
@@ -227,8 +225,12 @@ impl MemoryStore for SqliteMemory {
         // Here and not in the writer, where all others would wait for it.
         let writes: Arc<[draft::Write]> =
             writes.into_iter().map(draft::Write::new).collect::<Result<_, _>>()?;
-        let kind = draft::kind(&writes);
-        self.ask(kind, move |tx| write::write(tx, &writes)).await
+        let (kind, bytes) = (draft::kind(&writes), draft::indexed_bytes(&writes));
+        let ask = || {
+            let writes = writes.clone();
+            self.writer.ask_for(kind, bytes, move |tx| Ok(write::write(tx, &writes)?))
+        };
+        self.sound(ask).await
     }
 
     async fn get(
@@ -387,13 +389,6 @@ impl MemoryStore for SqliteMemory {
             }
             if part.is_last {
                 break;
-            }
-        }
-        if !receipt.is_empty() {
-            for round in 0..MERGES {
-                if !self.ask(Kind::Synced, move |tx| removal::forget_words(tx, round == 0)).await? {
-                    break;
-                }
             }
         }
         Ok(receipt.into_values().collect())

@@ -20,6 +20,9 @@ const CHANGES: [&str; 4] = [
     include_str!("schema/version_4.sql"),
 ];
 
+/// How long a file that is busy is waited for.
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
+
 /// Opens the connection that writes; makes the tables where there are none, and new ones of old ones.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, EventLogError> {
     if path.as_os_str().is_empty() || path == Path::new(":memory:") {
@@ -37,7 +40,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, EventLogError> {
         other => other,
     };
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
     // Before anything is written: the file may belong to another program.
     admit(path, &connection).map_err(failed)??;
     tune(&connection).map_err(failed)?;
@@ -50,7 +53,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, EventLogError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "query_only", true)?;
         // The statements of the log and the registry, and those of memory with their filters.
         connection.set_prepared_statement_cache_capacity(96);

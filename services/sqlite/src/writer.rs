@@ -8,6 +8,7 @@
 mod batch;
 mod work;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -26,6 +27,11 @@ use work::{Job, Work};
 const BATCH: usize = 1_024;
 /// How many wait before those who ask wait themselves.
 const WAITING: usize = 4_096;
+
+/// How many bytes of text are indexed in one transaction, but for the last of its works: that takes some hundredth of a second.
+const INDEXED: usize = 64 * 1_024;
+/// Work with more of it than that lets others go before it.
+const SMALL: usize = 4 * 1_024;
 
 /// What a piece of work asks of the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +114,19 @@ impl Writer {
         self.ask_with(kind, work, |answer| answer).await
     }
 
+    /// The same for what has so many bytes to be searched by: where they are many, others go before it.
+    pub(crate) async fn ask_for<T: Send + 'static>(
+        &self,
+        kind: Kind,
+        bytes: usize,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, EventLogError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Job::new(kind, work, |answer| answer, reply).of_bytes(bytes));
+        self.inbox.send(Message::Work(job)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
     /// The same, and turns the answer into another once it is committed, even if nobody waits for it any more.
     pub(crate) async fn ask_with<A: Send + 'static, T: Send + 'static>(
         &self,
@@ -164,26 +183,62 @@ impl WeakWriter {
 
 fn run(mut committer: Committer, mut inbox: mpsc::Receiver<Message>) {
     let mut messages = Vec::with_capacity(BATCH);
-    while inbox.blocking_recv_many(&mut messages, BATCH) > 0 {
-        let (mut works, mut alone) = (Vec::with_capacity(messages.len()), Vec::new());
-        let mut close = None;
+    // What others do not wait for: some of it goes with each batch.
+    let mut large: VecDeque<Box<dyn Work>> = VecDeque::new();
+    loop {
+        if large.is_empty() && !committer.is_untidy() {
+            if inbox.blocking_recv_many(&mut messages, BATCH) == 0 {
+                break;
+            }
+        } else {
+            // While many are waiting, those behind them wait, too.
+            while messages.len() < BATCH
+                && large.len() < WAITING
+                && let Ok(message) = inbox.try_recv()
+            {
+                messages.push(message);
+            }
+            // That nobody can ask any more is no reason to stay for what may be done later.
+            if messages.is_empty() && large.is_empty() && inbox.is_closed() && inbox.is_empty() {
+                break;
+            }
+        }
+        let (mut works, mut alone) = (Vec::with_capacity(messages.len() + 1), Vec::new());
+        let (mut close, mut bytes) = (None, 0);
         for message in messages.drain(..) {
             match message {
                 // What comes after a close is dropped, which answers it.
-                Message::Work(work) if close.is_none() => works.push(work),
+                Message::Work(work) if close.is_none() => {
+                    let more = bytes + work.bytes();
+                    if work.bytes() > SMALL || more > INDEXED {
+                        large.push_back(work);
+                    } else {
+                        bytes = more;
+                        works.push(work);
+                    }
+                }
                 Message::Alone(work) if close.is_none() => alone.push(work),
                 Message::Close(done) if close.is_none() => close = Some(done),
                 Message::Work(_) | Message::Alone(_) | Message::Close(_) => {}
             }
         }
+        let mut bytes = 0;
+        while bytes < INDEXED
+            && let Some(work) = large.pop_front()
+        {
+            bytes += work.bytes();
+            works.push(work);
+        }
         committer.carry_out(works);
         alone.into_iter().for_each(|work| committer.alone(work));
         if let Some(done) = close {
             drop(inbox);
+            large.into_iter().for_each(|work| committer.carry_out(vec![work]));
             committer.close();
             let _waiting = done.send(());
             return;
         }
+        committer.tidy();
     }
     committer.close();
 }

@@ -15,7 +15,7 @@ use super::group::{Group, MOST_WAITING};
 use super::log_clock::LogClock;
 use super::signal::Signals;
 use crate::config::SqliteLogConfig;
-use crate::memory::{Changes, Sets};
+use crate::memory::{Changes, Sets, Tidying};
 use crate::numbers::{micros, position, topic};
 use crate::registry::Feed;
 use crate::topic_set::TopicSet;
@@ -33,6 +33,7 @@ pub(crate) struct LogState {
     pub(super) signals: Signals,
     pub(crate) registry: Feed,
     pub(crate) memory: Changes,
+    pub(crate) tidying: Tidying,
     /// Topics of tenants that have something new in this batch.
     appended: BTreeSet<(i64, Topic)>,
     bounds: Vec<watch::Sender<Bounds>>,
@@ -113,6 +114,7 @@ impl LogState {
             signals: Signals::default(),
             registry: Feed::open(connection)?,
             memory: Changes::new(sets),
+            tidying: Tidying::open(connection)?,
             appended: BTreeSet::new(),
             bounds,
             data_version: None,

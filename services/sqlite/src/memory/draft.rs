@@ -6,7 +6,7 @@ use soorma_core::{MemoryKind, MemoryScope, Timestamp};
 use soorma_ports::{Generation, MemoryAct, MemoryDraft, MemoryPlace, MemoryStoreError, MemoryWrite, When};
 use uuid::Uuid;
 
-use super::checksum;
+use super::{checksum, words};
 use crate::numbers::{count, signed};
 use crate::writer::Kind;
 
@@ -129,4 +129,13 @@ impl Draft {
 pub(super) fn kind(writes: &[Write]) -> Kind {
     // Removing needs no room, and is to go well in a store that is full.
     if writes.iter().any(|write| matches!(write.act, Act::Put { .. })) { Kind::Grows } else { Kind::Synced }
+}
+
+/// How much text the writes of one call have that is searched by words.
+pub(super) fn indexed_bytes(writes: &[Write]) -> usize {
+    let of = |write: &Write| match &write.act {
+        Act::Put { draft, .. } => draft.text.as_deref().map_or(0, |text| words::indexed(text).len()),
+        Act::Remove { .. } | Act::RemoveGroup { .. } => 0,
+    };
+    writes.iter().map(of).sum()
 }

@@ -15,8 +15,8 @@ use crate::writer::Tx;
 
 /// How many entries are erased in one transaction.
 const ENTRIES: i64 = 256;
-/// How many pages of the index of words are written in one transaction.
-const PAGES: i64 = 512;
+/// How many bytes of text are erased in one transaction, but for the last of them: their words are what takes long.
+const TEXT: usize = 1_024 * 1_024;
 /// How many vectors are dropped in one transaction.
 const VECTORS: i64 = 4_096;
 
@@ -114,6 +114,9 @@ pub(super) fn erase(tx: &mut Tx<'_>, tenant: &TenantId, whose: &Erased) -> rusql
     }
     rows.finish()?;
     let connection = tx.connection;
+    if !part.receipt.is_empty() {
+        tx.state.tidying.erased(connection)?;
+    }
     // Also the names of those whose memory it was.
     for owner in gone {
         connection
@@ -136,10 +139,10 @@ impl Part {
         sql: &str,
         params: impl rusqlite::Params,
     ) -> rusqlite::Result<bool> {
-        let found = rows.all(sql, params)?;
-        let is_all = count(found.len()) < ENTRIES;
+        let found = rows.some(sql, params, TEXT)?;
+        let is_all = count(found.known.len()) < ENTRIES && !found.has_more;
         self.is_last &= is_all;
-        for known in found {
+        for known in found.known {
             let kind = kind_of(rows, &known)?;
             let vectors = u64::try_from(rows.remove(&known)?).unwrap_or(u64::MAX);
             let line =
@@ -159,17 +162,6 @@ fn kind_of(rows: &Rows<'_, '_>, known: &Known) -> rusqlite::Result<MemoryKind> {
     rows.connection()
         .prepare_cached("SELECT kind FROM memory_scopes WHERE id = ?1")?
         .query_row([known.scope], |row| super::entry::kind(row, 0))
-}
-
-/// Has the index of words drop some of what was only marked as removed; says whether there is more of it.
-pub(super) fn forget_words(tx: &mut Tx<'_>, is_first: bool) -> rusqlite::Result<bool> {
-    let changes = || tx.connection.query_row("SELECT total_changes()", [], |row| row.get::<_, i64>(0));
-    let before = changes()?;
-    // With a number below zero all of the index is to become one part, in which nothing is only marked; with one above, that goes on.
-    let pages = if is_first { -PAGES } else { PAGES };
-    tx.connection.execute("INSERT INTO memory_words(memory_words, rank) VALUES ('merge', ?1)", [pages])?;
-    // Below two, nothing but this command itself was written.
-    Ok(changes()? - before >= 2)
 }
 
 /// Drops some of the vectors that are to go; returns how many, none when none is left.

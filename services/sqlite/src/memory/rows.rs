@@ -67,6 +67,13 @@ impl Known {
     }
 }
 
+/// Entries that were looked for.
+pub(super) struct Found {
+    pub(super) known: Vec<Known>,
+    /// Whether there may be more of them.
+    pub(super) has_more: bool,
+}
+
 /// Writes of one call. What scopes count is written at its end.
 pub(super) struct Rows<'a, 'b> {
     pub(super) tx: &'a mut Tx<'b>,
@@ -77,6 +84,7 @@ pub(super) struct Rows<'a, 'b> {
 
 impl<'a, 'b> Rows<'a, 'b> {
     pub(super) fn new(tx: &'a mut Tx<'b>) -> rusqlite::Result<Self> {
+        tx.state.tidying.wipe(tx.connection, true)?;
         let revision =
             tx.connection.prepare_cached("SELECT revision FROM memory")?.query_row([], |row| row.get(0))?;
         Ok(Self { tx, revision, before: revision, tallies: BTreeMap::new() })
@@ -96,6 +104,28 @@ impl<'a, 'b> Rows<'a, 'b> {
 
     pub(super) fn all(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Known>> {
         self.tx.connection.prepare_cached(sql)?.query_map(params, Known::read)?.collect()
+    }
+
+    /// Returns what is found until it has more than so many bytes of text.
+    pub(super) fn some(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        most: usize,
+    ) -> rusqlite::Result<Found> {
+        let mut select = self.tx.connection.prepare_cached(sql)?;
+        let mut rows = select.query(params)?;
+        let (mut found, mut bytes) = (Found { known: Vec::new(), has_more: false }, 0);
+        while let Some(row) = rows.next()? {
+            let known = Known::read(row)?;
+            bytes += known.text.as_ref().map_or(0, String::len);
+            found.known.push(known);
+            if bytes > most {
+                found.has_more = true;
+                break;
+            }
+        }
+        Ok(found)
     }
 
     fn count(&mut self, scope: i64, more: Tally, less: Tally) {

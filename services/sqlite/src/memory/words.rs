@@ -11,6 +11,9 @@ use super::checksum::checksum;
 /// FTS5 cuts off what is longer than 32 KiB. Far below it, a word is known by its beginning and a checksum of all of it.
 const LONGEST: usize = 256;
 
+/// So much of a text is searched by words, some ten thousand of them: each takes time of the one who writes for all.
+const INDEXED: usize = 64 * 1_024;
+
 /// Names the tables by which Rust tells letters: with others, words may be cut in other ways.
 pub(super) fn letters() -> String {
     let (major, minor, update) = char::UNICODE_VERSION;
@@ -40,8 +43,19 @@ pub(super) fn term(scope: i64, word: &str) -> String {
     format!("{scope}_{word}")
 }
 
+/// What of a text is searched by words: its beginning, without a word that would be cut.
+pub(super) fn indexed(text: &str) -> &str {
+    if text.len() <= INDEXED {
+        return text;
+    }
+    let beginning = text.get(..text.floor_char_boundary(INDEXED + 1)).unwrap_or_default();
+    let end = beginning.rfind(|letter: char| !letter.is_alphanumeric()).unwrap_or_default();
+    beginning.get(..end).unwrap_or_default()
+}
+
 /// What the index is given for a text, and how many words that are.
 pub(super) fn terms(scope: i64, text: &str) -> (String, i64) {
+    let text = indexed(text);
     let (mut terms, mut count) = (String::with_capacity(text.len() + text.len() / 2), 0);
     for word in words(text) {
         // Writing to a string does not fail.
@@ -73,6 +87,24 @@ mod tests {
     fn a_term_is_of_one_scope_and_one_word() {
         assert_eq!(terms(12, "The the 3"), ("12_the 12_the 12_3 ".into(), 3));
         assert_ne!(term(1, "2x"), term(12, "x"));
+    }
+
+    #[test]
+    fn of_a_long_text_the_beginning_is_indexed_and_no_word_is_cut() {
+        let most = "word ".repeat(INDEXED / 5);
+        for (text, expected) in [
+            (most.clone(), INDEXED / 5),
+            (format!("{most}a"), INDEXED / 5 + 1),
+            (format!("{most}ab"), INDEXED / 5),
+            (format!("{most}a b"), INDEXED / 5 + 1),
+            ("word ".repeat(INDEXED), INDEXED / 5),
+            (format!("{}ü ", "x".repeat(INDEXED - 1)), 0),
+            ("x".repeat(INDEXED + 1), 0),
+        ] {
+            let (terms, count) = terms(1, &text);
+            assert_eq!(count, i64::try_from(expected).unwrap(), "{} bytes", text.len());
+            assert!(terms.split(' ').all(|term| ["1_word", "1_a", ""].contains(&term)));
+        }
     }
 
     #[test]

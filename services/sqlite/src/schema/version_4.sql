@@ -1,8 +1,9 @@
 -- What version 4 adds: memory. Files of it exist: this text is never changed.
 
--- One row: the last revision that was given, and by which tables of letters the words were cut; empty before they were.
-CREATE TABLE memory(revision INTEGER NOT NULL, letters TEXT NOT NULL);
-INSERT INTO memory(revision, letters) VALUES (0, '');
+-- One row: the last revision that was given; by which tables of letters the words were cut, empty before they were; and how far it is with
+-- forgetting the words of what was erased.
+CREATE TABLE memory(revision INTEGER NOT NULL, letters TEXT NOT NULL, forgetting INTEGER NOT NULL);
+INSERT INTO memory(revision, letters, forgetting) VALUES (0, '', 0);
 
 -- No number is given twice: what was made for an owner who was erased never meets another.
 CREATE TABLE memory_owners(

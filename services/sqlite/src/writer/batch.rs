@@ -109,6 +109,7 @@ impl Committer {
     }
 
     fn set_up(&mut self, synced: bool, grows: bool) -> rusqlite::Result<()> {
+        self.state.tidying.wipe(&self.connection, false)?;
         if synced != self.is_synced {
             self.connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
             self.is_synced = synced;
@@ -181,6 +182,29 @@ impl Committer {
                 self.roll_back();
                 self.state.undo();
             }
+        }
+    }
+
+    /// Whether something is to be done when nobody waits.
+    pub(super) fn is_untidy(&self) -> bool {
+        self.state.tidying.is_due()
+    }
+
+    /// Does a little of what is left to do for what was erased, in a transaction of its own.
+    pub(super) fn tidy(&mut self) {
+        let tidied = self.set_up(false, false).and_then(|()| {
+            let Self { connection, state, .. } = self;
+            if state.tidying.is_due() {
+                execute(connection, "BEGIN IMMEDIATE")?;
+                state.tidying.forget_words(connection)?;
+                execute(connection, "COMMIT")?;
+            }
+            state.tidying.empty_log(connection)
+        });
+        if let Err(error) = tidied {
+            tracing::warn!(%error, "what was erased is not yet forgotten by the index of words, a later erasure goes on with it");
+            self.roll_back();
+            self.state.tidying.give_up();
         }
     }
 

@@ -13,6 +13,9 @@ pub(crate) trait Work: Send {
     /// Whether nobody waits for it any more, so that it need not be done.
     fn is_abandoned(&self) -> bool;
 
+    /// How much text it has to be indexed: that takes long.
+    fn bytes(&self) -> usize;
+
     /// Does it, and keeps the answer.
     fn run(&mut self, tx: &mut Tx<'_>) -> rusqlite::Result<()>;
 
@@ -25,6 +28,7 @@ pub(crate) trait Work: Send {
 
 pub(super) struct Job<F, A, C, T> {
     kind: Kind,
+    bytes: usize,
     work: F,
     committed: C,
     answer: Option<Result<A, EventLogError>>,
@@ -42,7 +46,11 @@ where
         committed: C,
         reply: oneshot::Sender<Result<T, EventLogError>>,
     ) -> Self {
-        Self { kind, work, committed, answer: None, reply: Some(reply) }
+        Self { kind, bytes: 0, work, committed, answer: None, reply: Some(reply) }
+    }
+
+    pub(super) fn of_bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
     }
 }
 
@@ -51,7 +59,7 @@ where
     F: FnMut(&mut Tx<'_>) -> Result<(), Failure>,
 {
     pub(super) fn untold(kind: Kind, work: F) -> Self {
-        Self { kind, work, committed: |()| (), answer: None, reply: None }
+        Self { kind, bytes: 0, work, committed: |()| (), answer: None, reply: None }
     }
 }
 
@@ -68,6 +76,10 @@ where
 
     fn is_abandoned(&self) -> bool {
         self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> rusqlite::Result<()> {

@@ -3,8 +3,10 @@
 mod contract;
 mod damaged;
 mod differential;
+mod erased;
 mod full;
 mod kill;
+mod long;
 mod migration;
 mod steps;
 mod vectors;
