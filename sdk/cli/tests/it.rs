@@ -14,6 +14,7 @@ mod it {
     mod groups;
     mod kill;
     mod memory;
+    mod memory_answers;
     mod memory_kills;
     mod refusals;
     mod registrations;
