@@ -1,11 +1,11 @@
 //! The list by words: BM25 (Robertson and Zaragoza 2009) over what may be seen, so that no score tells of the rest.
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::admitted::Admitted;
 use super::entry;
+use super::postings::{Found, Hit, gather};
 use super::words::{distinct, term};
 use crate::numbers::count;
 
@@ -18,6 +18,8 @@ const MOST_WORDS: usize = 4_096;
 /// one length.
 const SCORED_FOR_EACH: usize = 4;
 const SCORED: usize = 256;
+/// A group of so many is known by the keys of its members.
+const MOST_MEMBERS: usize = 10_000;
 
 /// Whether the index has as many words of a scope as its entries.
 pub(super) fn agrees(connection: &Connection, scope: i64) -> rusqlite::Result<bool> {
@@ -29,15 +31,6 @@ pub(super) fn agrees(connection: &Connection, scope: i64) -> rusqlite::Result<bo
                  = (SELECT coalesce(sum(words), 0) FROM memory_scopes WHERE id = ?1)",
         )?
         .query_row(params![scope, from, to], |row| row.get(0))
-}
-
-/// One word in one text.
-#[derive(Debug, Clone, Copy)]
-struct Hit {
-    entry: i64,
-    /// Which word of the query.
-    word: usize,
-    often: f32,
 }
 
 /// Returns the best of the admitted entries that are in a group.
@@ -53,16 +46,21 @@ pub(super) fn best(
     if having_text <= 0 || words <= 0 || depth == 0 {
         return Ok(Vec::new());
     }
-    let mut hits = Vec::new();
-    let mut weights = Vec::new();
-    for (nth, word) in distinct(query).iter().take(MOST_WORDS).enumerate() {
-        let before = hits.len();
-        for scope in admitted {
-            of_word(connection, scope, word, nth, &mut hits)?;
-        }
-        let (all, having) = (number(having_text), number(count(hits.len() - before)));
-        weights.push((1.0 + (all - having + 0.5) / (having + 0.5)).ln());
-    }
+    let members = match group {
+        Some(group) => members(connection, admitted, group)?,
+        None => None,
+    };
+    let words_of_query: Vec<String> = distinct(query).into_iter().take(MOST_WORDS).collect();
+    let gathered = gather(words_of_query.len(), |nth, most| {
+        let word = words_of_query.get(nth).map_or("", String::as_str);
+        of_word(connection, admitted, members.as_deref(), (nth, word), most)
+    })?;
+    let weight = |having| {
+        let (all, having) = (number(having_text), number(having));
+        (1.0 + (all - having + 0.5) / (having + 0.5)).ln()
+    };
+    let weights: Vec<f32> = gathered.iter().map(|found| weight(found.having)).collect();
+    let mut hits: Vec<Hit> = gathered.into_iter().flat_map(|found| found.hits).collect();
     // A stable sort: within a text the words stay in their order, and so do the sums.
     hits.sort_by_key(|hit| hit.entry);
     let score = |hits: &[Hit], length: f32| -> f32 {
@@ -75,7 +73,7 @@ pub(super) fn best(
     let mut texts: Vec<(f32, &[Hit])> =
         hits.chunk_by(|one, other| one.entry == other.entry).map(|hits| (score(hits, 1.0), hits)).collect();
     let scored = depth.saturating_mul(SCORED_FOR_EACH).max(SCORED);
-    if group.is_none() && texts.len() > scored {
+    if (group.is_none() || members.is_some()) && texts.len() > scored {
         texts.select_nth_unstable_by(scored, |(one, _), (other, _)| other.total_cmp(one));
         texts.truncate(scored);
     }
@@ -100,32 +98,63 @@ pub(super) fn best(
     Ok(best)
 }
 
-/// Adds the admitted texts of a scope that have a word.
-fn of_word(
+/// The keys of a group in order, where they are not many; what is in a larger one is looked up.
+fn members(
     connection: &Connection,
-    admitted: &Admitted,
-    word: &str,
-    nth: usize,
-    hits: &mut Vec<Hit>,
-) -> rusqlite::Result<()> {
-    let mut select = connection.prepare_cached("SELECT doc FROM memory_word_places WHERE term = ?1")?;
-    let mut rows = select.query([Value::from(term(admitted.scope, word))])?;
-    let mut last = None;
-    while let Some(row) = rows.next()? {
-        let entry: i64 = row.get(0)?;
-        if last == Some(entry) {
-            // A place more in the same text.
-            if let Some(hit) = hits.last_mut().filter(|hit| hit.entry == entry) {
-                hit.often += 1.0;
-            }
-            continue;
+    admitted: &[Admitted],
+    group: &str,
+) -> rusqlite::Result<Option<Vec<i64>>> {
+    let mut keys = Vec::new();
+    for scope in admitted {
+        let mut select = connection.prepare_cached(
+            "SELECT key FROM memory_entries INDEXED BY memory_entries_bundle WHERE scope = ?1 AND bundle = ?2 LIMIT ?3",
+        )?;
+        for key in select.query_map(params![scope.scope, group, count(MOST_MEMBERS + 1)], |row| row.get(0))? {
+            keys.push(key?);
         }
-        last = Some(entry);
-        if admitted.has(entry) {
-            hits.push(Hit { entry, word: nth, often: 1.0 });
+        if keys.len() > MOST_MEMBERS {
+            return Ok(None);
         }
     }
-    Ok(())
+    keys.sort_unstable();
+    Ok(Some(keys))
+}
+
+/// Returns the admitted texts that have a word, as far as so many places go.
+fn of_word(
+    connection: &Connection,
+    admitted: &[Admitted],
+    members: Option<&[i64]>,
+    (nth, word): (usize, &str),
+    most: usize,
+) -> rusqlite::Result<Found> {
+    let mut found = Found::default();
+    let mut select =
+        connection.prepare_cached("SELECT doc FROM memory_word_places WHERE term = ?1 LIMIT ?2")?;
+    for scope in admitted {
+        let left = most.saturating_sub(found.places);
+        let mut rows = select.query(params![term(scope.scope, word), count(left)])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            found.places += 1;
+            let entry: i64 = row.get(0)?;
+            if last == Some(entry) {
+                // A place more in the same text.
+                if let Some(hit) = found.hits.last_mut().filter(|hit| hit.entry == entry) {
+                    hit.often += 1.0;
+                }
+                continue;
+            }
+            last = Some(entry);
+            if scope.has(entry) {
+                found.having += 1;
+                if members.is_none_or(|members| members.binary_search(&entry).is_ok()) {
+                    found.hits.push(Hit { entry, word: nth, often: 1.0 });
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a score need not tell sixteen million texts from one more")]
