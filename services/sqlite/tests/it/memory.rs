@@ -7,6 +7,7 @@ mod erased;
 mod full;
 mod kill;
 mod long;
+mod many;
 mod migration;
 mod steps;
 mod vectors;
