@@ -15,7 +15,6 @@ mod list;
 mod matches;
 mod meaning;
 mod mend;
-mod postings;
 mod rank;
 mod removal;
 mod resident;
@@ -173,6 +172,24 @@ impl SqliteMemory {
             tracing::warn!(count = dropped, "vectors were damaged and are dropped");
         }
         Ok(())
+    }
+
+    /// Removes so many in as many transactions as the others can wait for.
+    async fn remove(
+        &self,
+        limit: usize,
+        some: impl Fn(&mut Tx<'_>, u64) -> rusqlite::Result<(u64, bool)> + Clone + Send + Sync + 'static,
+    ) -> Result<u64, MemoryStoreError> {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        let mut removed = 0;
+        loop {
+            let (some, left) = (some.clone(), limit - removed);
+            let (count, has_more) = self.ask(Kind::Synced, move |tx| some(tx, left)).await?;
+            removed += count;
+            if !has_more || removed >= limit {
+                return Ok(removed);
+            }
+        }
     }
 
     async fn read<T: Send + 'static>(
@@ -364,7 +381,7 @@ impl MemoryStore for SqliteMemory {
     }
 
     async fn expire(&self, now: Timestamp, limit: usize) -> Result<u64, MemoryStoreError> {
-        self.ask(Kind::Synced, move |tx| removal::expire(tx, now.micros(), limit)).await
+        self.remove(limit, move |tx, limit| removal::expire(tx, now.micros(), limit)).await
     }
 
     async fn retire(
@@ -374,7 +391,7 @@ impl MemoryStore for SqliteMemory {
         limit: usize,
     ) -> Result<u64, MemoryStoreError> {
         let kind = kind.clone();
-        self.ask(Kind::Synced, move |tx| removal::retire(tx, &kind, before.micros(), limit)).await
+        self.remove(limit, move |tx, limit| removal::retire(tx, &kind, before.micros(), limit)).await
     }
 
     async fn erase(&self, tenant: &TenantId, whose: &Erased) -> Result<Vec<KindErased>, MemoryStoreError> {

@@ -10,7 +10,7 @@ use soorma_ports::{Erased, Generation, KindErased};
 use super::changes::Change;
 use super::rows::{Known, Rows, known};
 use super::scope;
-use crate::numbers::count;
+use crate::numbers::{count, signed};
 use crate::writer::Tx;
 
 /// How many entries are erased in one transaction.
@@ -20,36 +20,42 @@ const TEXT: usize = 1_024 * 1_024;
 /// How many vectors are dropped in one transaction.
 const VECTORS: i64 = 4_096;
 
-/// Removes what has expired, at most so many.
-pub(super) fn expire(tx: &mut Tx<'_>, now: i64, limit: usize) -> rusqlite::Result<u64> {
+/// Removes what has expired, at most so many; says how many, and whether more is left because they had much text.
+pub(super) fn expire(tx: &mut Tx<'_>, now: i64, limit: u64) -> rusqlite::Result<(u64, bool)> {
     let sql = concat!(
         "SELECT ",
         known!(),
         " FROM memory_entries e WHERE e.expires_at <= ?1 ORDER BY e.expires_at LIMIT ?2"
     );
-    remove(tx, sql, params![now, count(limit)])
+    remove(tx, sql, params![now, signed(limit)])
 }
 
-/// Removes what is older of a kind, at most so many.
-pub(super) fn retire(tx: &mut Tx<'_>, kind: &MemoryKind, before: i64, limit: usize) -> rusqlite::Result<u64> {
+/// Removes what is older of a kind, at most so many; says how many, and whether more is left because they had much text.
+pub(super) fn retire(
+    tx: &mut Tx<'_>,
+    kind: &MemoryKind,
+    before: i64,
+    limit: u64,
+) -> rusqlite::Result<(u64, bool)> {
     let sql = concat!(
         "SELECT ",
         known!(),
         " FROM memory_scopes s CROSS JOIN memory_entries e ON e.scope = s.id
           WHERE s.kind = ?1 AND s.entries > 0 AND e.created_at < ?2 LIMIT ?3"
     );
-    remove(tx, sql, params![kind.as_str(), before, count(limit)])
+    remove(tx, sql, params![kind.as_str(), before, signed(limit)])
 }
 
-fn remove(tx: &mut Tx<'_>, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<u64> {
+fn remove(tx: &mut Tx<'_>, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<(u64, bool)> {
     let mut rows = Rows::new(tx)?;
+    let found = rows.some(sql, params, TEXT)?;
     let mut removed = 0;
-    for known in rows.all(sql, params)? {
+    for known in found.known {
         rows.remove(&known)?;
         removed += 1;
     }
     rows.finish()?;
-    Ok(removed)
+    Ok((removed, found.has_more))
 }
 
 /// What was erased so far, by the name of its kind.
@@ -154,7 +160,7 @@ impl Part {
     }
 
     fn entries(&self) -> i64 {
-        self.receipt.values().map(|line| crate::numbers::signed(line.entries)).sum()
+        self.receipt.values().map(|line| signed(line.entries)).sum()
     }
 }
 

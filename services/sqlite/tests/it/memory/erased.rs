@@ -31,6 +31,10 @@ async fn forgotten(world: &World) {
         }
     };
     timeout(Duration::from_secs(60), wait).await.unwrap();
+    // The first is answered before the write-ahead log is emptied, which the look above may have been in the way of.
+    for _ in 0..2 {
+        store.expire(at(0), 1).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -59,6 +63,10 @@ async fn what_was_erased_cannot_be_read_in_the_file() {
             world = world.reopen().await;
         }
         forgotten(&world).await;
+        let log = std::fs::read(world.path().with_extension("db-wal")).unwrap();
+        for secret in secrets {
+            assert!(!has(&log, secret), "{secret}");
+        }
         assert_eq!(saying(&world.log.memory(), "bob", "another").await.len(), 300);
         world = world.reopen().await;
         let file = std::fs::read(world.path()).unwrap();

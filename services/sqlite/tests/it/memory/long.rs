@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use soorma_core::Topic;
-use soorma_ports::{Erased, EventLog as _, MemoryStore as _};
+use soorma_ports::{Erased, EventLog as _, MemoryDraft, MemoryStore as _};
 use soorma_sqlite::SqliteLogConfig;
 use soorma_testkit::{event, tenant};
 use tokio::task::JoinSet;
 
-use super::steps::{all, done, draft, nth, put, remove, saying, scope};
+use super::steps::{all, at, done, draft, nth, put, remove, saying, scope};
 use crate::it::world::World;
 
 const LONG: usize = 1_024 * 1_024;
@@ -33,6 +33,21 @@ async fn a_long_text_is_found_by_its_beginning_and_kept_to_its_end() {
     assert!(saying(&store, "ada", "beginning word").await.is_empty());
     let world = world.reopen().await;
     assert_eq!(saying(&world.log.memory(), "ada", "short").await, [nth(1)]);
+}
+
+/// They are removed in several parts, which nobody is told of.
+#[tokio::test]
+async fn as_many_long_texts_expire_as_were_asked_for() {
+    let world = World::new(SqliteLogConfig::default());
+    let store = world.log.memory();
+    for number in 1..=5 {
+        let expires_at = Some(at(1 + i64::try_from(number).unwrap()));
+        done(&store, put("ada", MemoryDraft { expires_at, ..draft(number, &long(number)) })).await;
+    }
+    assert_eq!(store.expire(at(10), 4).await, Ok(4));
+    assert_eq!(saying(&store, "ada", "beginning").await, [nth(5)]);
+    assert_eq!(store.expire(at(10), 4).await, Ok(1));
+    assert_eq!(store.retire(&draft(1, "").kind, at(10), 10).await, Ok(0));
 }
 
 /// They are erased in several parts, of which the receipt is the sum.
