@@ -11,8 +11,10 @@ use soorma_core::{Error, MemoryKind, Timestamp};
 use soorma_ports::{EmbedderError, NewVector, Unembedded};
 use soorma_supervise::{Failure, TaskCx};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
+use uuid::Uuid;
 
 use crate::embedder::{Embedding, Lane, NoVector};
+use crate::lacking::before;
 use crate::rarely::Rarely;
 use crate::shared::Shared;
 
@@ -101,14 +103,21 @@ async fn embed(shared: &Shared, embedding: &Embedding) {
     let mut all_at = Instant::now();
     loop {
         tokio::select! {
-            () = shared.to_embed.notified() => sleep(PAUSE).await,
-            () = tokio::time::sleep_until(all_at) => {}
+            () = shared.lacking.some() => sleep(PAUSE).await,
+            () = tokio::time::sleep_until(all_at) => {
+                all_at = Instant::now() + shared.config.embed_all_every;
+                shared.lacking.add_all();
+            }
         }
-        all_at = Instant::now() + shared.config.embed_all_every;
+        let Some(first) = shared.lacking.take() else { continue };
+        let mut after = before(first);
         // What fails is tried again until it is done: nobody else asks for it.
-        while let Err(why) = embed_all(shared, embedding, &refused).await {
+        while let Err(why) = embed_from(shared, embedding, &refused, &mut after).await {
             tracing::debug!(%why, "not all that is stored could be given a vector; later again");
             sleep(LATER).await;
+            if let Some(first) = shared.lacking.take() {
+                after = after.min(before(first));
+            }
         }
     }
 }
@@ -122,13 +131,17 @@ enum Stopped {
     Embedder(#[from] NoVector),
 }
 
-/// Goes once through all that has no vector.
-async fn embed_all(shared: &Shared, embedding: &Embedding, refused: &Rarely) -> Result<(), Stopped> {
+/// Goes once through all behind an id that has no vector; where it stops, it is to go on.
+async fn embed_from(
+    shared: &Shared,
+    embedding: &Embedding,
+    refused: &Rarely,
+    after: &mut Option<Uuid>,
+) -> Result<(), Stopped> {
     let generation = embedding.generation();
     let limit = (embedding.max_batch() * CALLS).clamp(TEXTS.0, TEXTS.1);
-    let mut after = None;
     loop {
-        let page = shared.ask(shared.store.unembedded(generation, after, limit)).await?;
+        let page = shared.ask(shared.store.unembedded(generation, *after, limit)).await?;
         let Some(last) = page.last().map(|last| last.id) else { return Ok(()) };
         let asked = page.iter().map(|one| embedding.vector(Lane::Later, &one.text, PATIENCE));
         let answers = join_all(asked).await;
@@ -152,7 +165,7 @@ async fn embed_all(shared: &Shared, embedding: &Embedding, refused: &Rarely) -> 
         if let Some(why) = stopped {
             return Err(why.into());
         }
-        after = Some(last);
+        *after = Some(last);
     }
 }
 

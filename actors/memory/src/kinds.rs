@@ -60,12 +60,12 @@ fn refused(refused: MemoryRefused) -> Error {
     }
 }
 
-/// Makes of each entry of a list what it is.
+/// Makes of each entry of a list what it is. One that cannot be read is left out, and told where that is found: it keeps nobody from the others.
 fn listed<T>(
     list: Listed<MemoryEntry>,
     read: impl Fn(MemoryEntry) -> Result<T, Error>,
 ) -> Result<Listed<T>, Error> {
-    let items = list.items.into_iter().map(read).collect::<Result<_, _>>()?;
+    let items = list.items.into_iter().filter_map(|entry| read(entry).ok()).collect();
     Ok(Listed { items, next: list.next })
 }
 

@@ -9,6 +9,7 @@ mod config;
 mod embedder;
 mod janitor;
 mod kinds;
+mod lacking;
 mod members;
 mod memories;
 mod op;

@@ -69,14 +69,15 @@ pub(crate) async fn search<T>(
     if by == RankedBy::Words && query.meaning.is_some() {
         shared.without_meaning.fetch_add(1, Ordering::Relaxed);
     }
-    let items = found.into_iter().map(|(one, entry)| {
+    // One that cannot be read is told where that is found, and keeps nobody from the others.
+    let items = found.into_iter().filter_map(|(one, entry)| {
         let score = match is_by_meaning_alone && by == RankedBy::Meaning {
             true => one.meaning.and_then(|place| place.score).map(cosine),
             false => Some(one.fused),
         };
-        read(entry, Mark { score, explanation: recall.explain.then_some(one) })
+        read(entry, Mark { score, explanation: recall.explain.then_some(one) }).ok()
     });
-    Ok(Found { by, items: items.collect::<Result<_, _>>()? })
+    Ok(Found { by, items: items.collect() })
 }
 
 /// Has the store rank. Where some have no vector, as after a change of the model, those are told apart by their words; else time alone would be left for them.

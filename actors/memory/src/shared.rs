@@ -10,13 +10,13 @@ use soorma_ports::{
     MemoryEntry, MemoryOrder, MemoryPlace, MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError,
     MemoryWrite, When,
 };
-use tokio::sync::Notify;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::bounds::kib;
 use crate::config::Config;
 use crate::embedder::{Embedding, Lane, NoVector};
+use crate::lacking::Lacking;
 use crate::outage::Outage;
 use crate::questions::Questions;
 use crate::tenants::{Place, Tenants};
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     outage: Outage,
     fullness: Outage,
     /// Something is stored without a vector.
-    pub(crate) to_embed: Notify,
+    pub(crate) lacking: Lacking,
     pub(crate) deferred: AtomicU64,
     pub(crate) without_meaning: AtomicU64,
     pub(crate) expired: AtomicU64,
@@ -72,7 +72,7 @@ impl Shared {
             watches: Arc::default(),
             outage: Outage::new("memory's store"),
             fullness: Outage::new("room in memory's store"),
-            to_embed: Notify::new(),
+            lacking: Lacking::default(),
             deferred: AtomicU64::new(0),
             without_meaning: AtomicU64::new(0),
             expired: AtomicU64::new(0),
@@ -233,9 +233,9 @@ impl Shared {
     }
 
     /// Has it that what was stored without a vector gets one. To be called when it is stored.
-    pub(crate) fn embed_later(&self, lacks: bool) {
+    pub(crate) fn embed_later(&self, lacks: bool, id: Uuid) {
         if lacks {
-            self.to_embed.notify_one();
+            self.lacking.add(id);
         }
     }
 
@@ -295,7 +295,7 @@ impl Shared {
             let lacks = says_else && self.embed(&mut draft).await;
             let when = there.as_ref().map_or(When::Absent, |there| When::Revision(there.revision));
             if let Ok(put) = self.put(&place, scope, draft, when).await? {
-                self.embed_later(lacks);
+                self.embed_later(lacks, put.0.id);
                 return Ok(Some(put));
             }
             drop(place);

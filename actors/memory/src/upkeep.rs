@@ -88,7 +88,7 @@ impl Upkeep for Memories {
             let message = "this node has no embedder to make vectors anew; set models.embedder";
             return Err(Error::invalid(message));
         }
-        let after = Afterwards(|| shared.to_embed.notify_one());
+        let after = Afterwards(|| shared.lacking.add_all());
         let dropped = shared.ask_for_all(shared.store.drop_vectors(Some(tenant), None)).await?;
         drop(after);
         Ok(dropped)

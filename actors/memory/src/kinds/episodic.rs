@@ -116,7 +116,7 @@ async fn log(shared: &Shared, scope: &MemoryScope, new: NewEpisode) -> Result<Me
     let outcome = shared.write(writes).await.into_iter().next().unwrap_or_else(|| Err(unknown()))?;
     let put = outcome.and_then(|done| Shared::put_so(&place, draft, at, done));
     let (entry, _) = put.map_err(super::refused)?;
-    shared.embed_later(lacks);
+    shared.embed_later(lacks, entry.id);
     Ok(entry)
 }
 
@@ -157,7 +157,7 @@ impl Episodic for Memories {
         'pages: loop {
             let list = self.shared.list(scope, page.clone()).await?;
             for entry in list.items {
-                let one = episode(scope, entry, Mark::default())?;
+                let Ok(one) = episode(scope, entry, Mark::default()) else { continue };
                 let tokens = window.tokens + tokens(&one.content);
                 if tokens > max_tokens || window.episodes.len() == query.limit {
                     window.cut = true;

@@ -150,7 +150,7 @@ impl Semantic for Memories {
         let place = shared.enter_to_put(scope, at, weight(&draft), false).await?;
         let lacks = shared.embed(&mut draft).await;
         let (entry, made) = shared.put(&place, scope, draft, When::Any).await?.map_err(super::refused)?;
-        shared.embed_later(lacks);
+        shared.embed_later(lacks, entry.id);
         Ok((fact(scope, entry, Mark::default())?, made))
     }
 

@@ -194,7 +194,8 @@ pub(super) async fn values(shared: &Shared, (scope, plan): &Plan, keys: &[String
     let mut values = Vec::with_capacity(keys.len());
     for (stored, entry) in keys.iter().zip(entries) {
         let Some(entry) = entry else { continue };
-        let (key, value) = working::value(&entry)?;
+        // One that cannot be read is told where that is found, and keeps nobody from the others.
+        let Ok((key, value)) = working::value(&entry) else { continue };
         let (revision, updated_at) = (entry.revision, Some(entry.updated_at));
         let change = WorkingChange { key, value: Some(value), deleted: false, revision, updated_at };
         values.push((stored.clone(), change));

@@ -5,8 +5,8 @@ use std::time::Duration;
 use soorma_core::{ErrorCode, MemoryKind, PlanStatus, Role};
 use soorma_memory::Config;
 use soorma_ports::{
-    EpisodeQuery, Episodic as _, Erased, MemoryStore as _, NewFact, NewPlan, Semantic as _, SetWhen,
-    Upkeep as _, Work as _, Working as _, WorkingOp,
+    EpisodeQuery, Episodic as _, Erased, ListQuery, MemoryAct, MemoryDraft, MemoryStore as _, MemoryWrite,
+    NewFact, NewPlan, Semantic as _, SetWhen, Upkeep as _, When, Work as _, Working as _, WorkingOp,
 };
 use soorma_testkit::{MemoryCall, tenant};
 
@@ -244,4 +244,36 @@ async fn a_tenant_that_cannot_be_counted_keeps_none_of_the_others_from_it() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(world.store.pending(), 0);
     again(&two).await.expect("there is room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_cannot_be_read_keeps_nobody_from_the_others() {
+    let (world, node) = plain().await;
+    node.know(knowledge("a text")).await;
+    node.set("p", "k", "1").await;
+    let broken = |id, kind, group: &str, text: Option<&str>| {
+        let draft = MemoryDraft {
+            id: uuid::Uuid::from_u128(id),
+            kind,
+            group: group.into(),
+            key: Some("broken".into()),
+            text: text.map(str::to_owned),
+            body: "broken".into(),
+            ..MemoryDraft::default()
+        };
+        let act = MemoryAct::Put { draft: Box::new(draft), when: When::Any };
+        MemoryWrite { scope: ada(), at: soorma_core::Timestamp::default(), act }
+    };
+    let writes = vec![
+        broken(1, MemoryKind::SEMANTIC, "", Some("a broken text")),
+        broken(2, MemoryKind::WORKING, "p", None),
+    ];
+    assert!(world.map.write(writes).await.expect("written").iter().all(Result::is_ok));
+    let query = ListQuery { limit: 10, ..ListQuery::default() };
+    assert_eq!(node.memory.facts(&ada(), &query).await.expect("listed").items.len(), 1);
+    assert_eq!(node.search("text", 10).await.items.len(), 1);
+    let mut watch = node.memory.watch_plan(&ada(), "p").await.expect("watched");
+    assert_eq!(watch.next().await.expect("all").len(), 1);
+    let asked = node.memory.value(&ada(), "p", "broken").await;
+    assert_eq!(asked.expect_err("who asks for it is told").code, ErrorCode::Internal);
 }
