@@ -87,6 +87,11 @@ pub(crate) fn is_lost(error: &Sql) -> bool {
     }
 }
 
+/// Whether the server gave it up, as it took too long; it may serve others.
+pub(crate) fn is_too_long(error: &Sql) -> bool {
+    has_code(error, &code::TOO_LONG)
+}
+
 impl From<Sql> for PostgresError {
     /// What went wrong at work.
     fn from(error: Sql) -> Self {

@@ -3,6 +3,7 @@
 mod it {
     mod away;
     mod contract;
+    mod costs;
     mod differential;
     mod kill;
     mod memory_contract;

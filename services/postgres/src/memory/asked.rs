@@ -49,6 +49,11 @@ const VECTORS_OF_WORDS: &str = "(SELECT w.id, w.words FROM memory_words w WHERE 
 /// The first parameter that is not of the filter.
 pub(super) const NEXT: usize = 11;
 
+/// Says whose rows are seen, until the transaction ends. To read a table from one end to the other is never right then, as most of it is of others.
+pub(super) fn of_tenant(tenant: &str) -> String {
+    format!("SET LOCAL enable_seqscan = off; SET LOCAL soorma.tenant = {}", literal(tenant))
+}
+
 /// A filter, and for whom.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
@@ -72,11 +77,6 @@ impl<'a> Asked<'a> {
         Self { tenant: scope.tenant.as_str(), whose, other, now: now.micros(), filter, labels }
     }
 
-    /// Where entries that are `e` are read from: with labels, from the words that they are found by.
-    pub(super) fn entries(&self) -> &'static str {
-        if self.labels.is_some() { ENTRIES_OF_WORDS } else { "memory_entries e" }
-    }
-
     /// Reads the first entries that are taken, at most as many as a parameter says: those of each of these parts, which have conditions and orders of their own, and
     /// then those of all in one order.
     ///
@@ -92,7 +92,9 @@ impl<'a> Asked<'a> {
         let each = whose.iter().flat_map(|taken| parts.iter().map(move |part| (taken, part)));
         let each: Vec<String> = each
             .map(|(taken, (more, by))| {
-                format!("(SELECT {columns} FROM {from} WHERE {taken} AND {more} ORDER BY {by} LIMIT ${limit})")
+                format!(
+                    "(SELECT {columns} FROM {from} WHERE {taken} AND {more} ORDER BY {by} LIMIT ${limit})"
+                )
             })
             .collect();
         match each.as_slice() {
@@ -115,10 +117,15 @@ impl<'a> Asked<'a> {
     pub(super) fn begin(&self) -> String {
         // A plan for any parameters would be made for those of the first, and read all partitions.
         format!(
-            "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL soorma.tenant = {}; {}",
-            literal(self.tenant),
-            self.search(&[]),
+            "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; {}; {}",
+            of_tenant(self.tenant),
+            self.search(&[])
         )
+    }
+
+    /// The tenant, as it stands in a statement.
+    pub(super) fn tenant(&self) -> String {
+        literal(self.tenant)
     }
 
     /// Says what is searched for, from here on: labels, where there are some, and some of these words, where there are some.

@@ -1,5 +1,7 @@
 //! Entries, best first: by meaning, by words, by time.
 
+use std::time::Duration;
+
 use soorma_core::{MemoryScope, Timestamp};
 use soorma_ports::{Embedded, RankQuery, Ranks};
 use sqlx::postgres::PgConnection;
@@ -11,6 +13,7 @@ use super::near::{Near, sound};
 use super::rows::as_text;
 use super::{PostgresMemory, words};
 use crate::PostgresError;
+use crate::error::is_too_long;
 
 /// Up to how many vectors are compared one by one; for more, an index is asked. Measured: a millisecond and a half for a thousand.
 const EXACTLY: i64 = 20_000;
@@ -21,6 +24,11 @@ const CANDIDATES_EACH: usize = 4;
 const CANDIDATES: usize = 200;
 /// More words than that are more than most texts have.
 const FEW_WORDS: usize = 32;
+/// How much is read to rank by words: for more, only the rarest words of a query count. Each text costs its words, and a look at its entry.
+const MOST_READ: i64 = 16 << 20;
+const EACH_READ: i64 = 1 << 10;
+/// How many words are told apart by how rare they are; of more, the longest, as they are the rarest.
+const MOST_COUNTED: usize = 64;
 
 impl PostgresMemory {
     pub(super) async fn rank_all(
@@ -49,7 +57,16 @@ impl PostgresMemory {
             ranks.meaning = self.by_meaning(&mut transaction, &by).await?;
         }
         if let Some(words) = &query.words {
-            ranks.words = by_words(&mut transaction, &asked, &words::asked(words), depth).await?;
+            let limit = self.within / 2;
+            match by_words(&mut transaction, &asked, &words::asked(words), depth, limit).await {
+                Ok(found) => ranks.words = found,
+                // What else was found is answered; the connection goes with its transaction.
+                Err(error) if is_too_long(&error) && (query.time || query.meaning.is_some()) => {
+                    tracing::warn!(?limit, "a search was answered without words, which took too long");
+                    return Ok(ranks);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         transaction.commit().await?;
         Ok(ranks)
@@ -160,29 +177,85 @@ async fn by_words(
     asked: &Asked<'_>,
     words: &[String],
     depth: i64,
-) -> Result<Vec<(Uuid, f32)>, PostgresError> {
+    limit: Duration,
+) -> Result<Vec<(Uuid, f32)>, sqlx::Error> {
     if words.is_empty() {
         return Ok(Vec::new());
     }
-    transaction.execute(AssertSqlSafe(asked.search(words))).await?;
+    let begin = format!("SET LOCAL statement_timeout TO {}", limit.as_millis().clamp(1, 2_000_000_000));
+    transaction.execute(AssertSqlSafe(begin)).await?;
+    let all = costs(transaction, asked, [words]).await?;
+    let rarest;
+    let words = if all.iter().sum::<i64>() <= MOST_READ {
+        words
+    } else {
+        rarest = find_rarest(transaction, asked, words).await?;
+        transaction.execute(AssertSqlSafe(asked.search(&rarest))).await?;
+        &rarest
+    };
     // Each text is asked for each word; where there are more words than a text has, for those that it has.
     let matches = if words.len() <= FEW_WORDS {
         "found f JOIN asked a ON f.words @@ a.query"
     } else {
         "found f CROSS JOIN LATERAL unnest(tsvector_to_array(f.words)) AS has (word) JOIN asked a ON a.word = has.word"
     };
+    // With nothing added, long words are unpacked once and not for each look at them.
     let statement = format!(
-        "WITH found AS MATERIALIZED (SELECT w.id, w.words FROM {ENTRIES_OF_WORDS} WHERE {ENTRIES}), \
+        "WITH found AS MATERIALIZED (SELECT id, words || ''::tsvector AS words FROM (SELECT w.id, w.words, \
+         sum({EACH_READ} + pg_column_size(w.words)) OVER (ROWS UNBOUNDED PRECEDING) AS cost \
+         FROM {ENTRIES_OF_WORDS} WHERE {ENTRIES} LIMIT {}) AS few WHERE cost <= {MOST_READ}), \
          asked AS MATERIALIZED (SELECT word, ('''' || word || '''')::tsquery AS query FROM unnest(${NEXT}::text[]) AS word), \
          matches AS MATERIALIZED (SELECT f.id, a.word, ts_rank(f.words, a.query, 1) AS fit FROM {matches}), \
          weighed AS MATERIALIZED (SELECT word, ln(1 + (SELECT count(*) FROM found)::float8 / count(*)) AS weight \
          FROM matches GROUP BY word) \
          SELECT id, sum(weight * fit)::real AS score FROM matches JOIN weighed USING (word) GROUP BY id ORDER BY score DESC, id \
          LIMIT ${}",
+        MOST_READ / EACH_READ,
         NEXT + 1
     );
     let rows = asked.bind(sqlx::query(AssertSqlSafe(statement))).bind(words).bind(depth);
     let rows = rows.fetch_all(transaction).await?;
-    let scored = rows.iter().map(|row| Ok((sqlx::Row::try_get(row, 0)?, sqlx::Row::try_get(row, 1)?)));
-    Ok(scored.collect::<Result<_, sqlx::Error>>()?)
+    rows.iter().map(|row| Ok((sqlx::Row::try_get(row, 0)?, sqlx::Row::try_get(row, 1)?))).collect()
+}
+
+/// The rarest words, as many as may be read of, and at least one.
+async fn find_rarest(
+    transaction: &mut PgConnection,
+    asked: &Asked<'_>,
+    words: &[String],
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut words = words.to_vec();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    words.truncate(MOST_COUNTED);
+    let costs = costs(transaction, asked, words.chunks(1)).await?;
+    let mut by_cost: Vec<(i64, String)> =
+        costs.into_iter().zip(words).filter(|(cost, _)| *cost > 0).collect();
+    by_cost.sort();
+    let mut sum = 0_i64;
+    let few = by_cost.iter().take_while(|(cost, _)| {
+        sum = sum.saturating_add(*cost);
+        sum <= MOST_READ
+    });
+    let few = few.count().max(1);
+    Ok(by_cost.into_iter().take(few).map(|(_, word)| word).collect())
+}
+
+/// What it costs to read all that have one of some words, for each of several: up to where it is too much.
+async fn costs<'a>(
+    transaction: &mut PgConnection,
+    asked: &Asked<'_>,
+    each: impl IntoIterator<Item = &'a [String]>,
+) -> Result<Vec<i64>, sqlx::Error> {
+    let tenant = asked.tenant();
+    let each = each.into_iter().map(|words| {
+        format!(
+            "{}; SELECT coalesce(sum({EACH_READ} + pg_column_size(few.words)), 0)::bigint AS cost \
+             FROM (SELECT w.words FROM memory_words w WHERE w.tenant = {tenant} LIMIT {}) AS few",
+            asked.search(words),
+            MOST_READ / EACH_READ
+        )
+    });
+    let statements = each.collect::<Vec<_>>().join("; ");
+    let rows = transaction.fetch_all(AssertSqlSafe(statements)).await?;
+    rows.iter().map(|row| sqlx::Row::try_get(row, "cost")).collect()
 }

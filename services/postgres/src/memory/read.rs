@@ -9,13 +9,12 @@ use soorma_ports::{
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
-use super::asked::{Asked, ENTRIES, NEXT};
+use super::asked::{Asked, NEXT, of_tenant};
 use super::entry::{COLUMNS, PUBLIC, entry, private, whose};
 use super::unsigned;
 use crate::PostgresError;
 use crate::connections::Connections;
 use crate::error::is_lost;
-use crate::names::literal;
 
 /// One entry by its key: one statement, which is a transaction of itself.
 pub(super) async fn at_key(
@@ -65,7 +64,7 @@ pub(super) async fn at_places(
             }
         }
     }
-    let begin = format!("BEGIN READ ONLY; SET LOCAL soorma.tenant = {}", literal(scope.tenant.as_str()));
+    let begin = format!("BEGIN READ ONLY; {}", of_tenant(scope.tenant.as_str()));
     let mut transaction = connections.begin_with(begin).await?;
     let mut found: BTreeMap<Uuid, MemoryEntry> = BTreeMap::new();
     if !ids.is_empty() {
@@ -107,13 +106,27 @@ const BYTES: &str = "(coalesce(octet_length(e.text), 0) + octet_length(e.body))"
 /// How many entries were found, in a row of a page.
 const FOUND: &str = "found";
 
-/// By what an order orders, what comes after a place in it, and the words for it.
-fn ordering(order: MemoryOrder) -> (&'static str, &'static str, &'static str) {
+/// By what an order orders, and the parts of which an index has each in order: with what stands in them after a place, and what orders them. The place is in two
+/// parameters, and nothing where there is none.
+fn ordering(order: MemoryOrder) -> (&'static str, Vec<(String, &'static str)>) {
+    let (place, id) = (NEXT, NEXT + 1);
+    let after = |what: String| format!("(${id}::uuid IS NULL OR {what})");
+    let by_time = |by, columns: &str, is: &str| {
+        (by, vec![(after(format!("({columns}) {is} (${place}::bigint, ${id})")), by)])
+    };
     match order {
-        MemoryOrder::Newest => ("e.created_at DESC, e.id DESC", "(e.created_at, e.id) <", "bigint"),
-        MemoryOrder::Oldest => ("e.created_at, e.id", "(e.created_at, e.id) >", "bigint"),
-        MemoryOrder::Updated => ("e.updated_at DESC, e.id DESC", "(e.updated_at, e.id) <", "bigint"),
-        MemoryOrder::Key => ("coalesce(e.key, ''), e.id", "(coalesce(e.key, ''), e.id) >", "text"),
+        MemoryOrder::Newest => by_time("e.created_at DESC, e.id DESC", "e.created_at, e.id", "<"),
+        MemoryOrder::Oldest => by_time("e.created_at, e.id", "e.created_at, e.id", ">"),
+        MemoryOrder::Updated => by_time("e.updated_at DESC, e.id DESC", "e.updated_at, e.id", "<"),
+        MemoryOrder::Key => {
+            let without = after(format!("${place}::text = '' AND e.id > ${id}"));
+            let with = after(format!("(e.key, e.id) > (${place}::text, ${id})"));
+            let parts = vec![
+                (format!("e.key IS NULL AND {without}"), "e.id"),
+                (format!("e.key IS NOT NULL AND {with}"), "e.key, e.id"),
+            ];
+            ("coalesce(e.key, ''), e.id", parts)
+        }
     }
 }
 
@@ -124,15 +137,12 @@ pub(super) async fn list(
     query: &MemoryQuery,
 ) -> Result<MemoryPage, MemoryStoreError> {
     let asked = Asked::new(scope, now, &query.filter);
-    let (by, after, of) = ordering(query.order);
-    let (place, id) = (NEXT, NEXT + 1);
+    let (by, parts) = ordering(query.order);
     // What a page has no room for does not leave the server.
     let statement = format!(
         "SELECT {COLUMNS}, e.found FROM (SELECT e.*, count(*) OVER () AS found, sum({BYTES}) OVER (ORDER BY {by}) - {BYTES} AS before \
-         FROM (SELECT e.* FROM {} WHERE {ENTRIES} AND (${id}::uuid IS NULL OR {after} (${place}::{of}, ${id})) \
-         ORDER BY {by} LIMIT ${}) AS e) AS e WHERE e.before < {} ORDER BY {by}",
-        asked.entries(),
-        NEXT + 2,
+         FROM ({}) AS e) AS e WHERE e.before < {} ORDER BY {by}",
+        asked.first("e.*", &parts, by, NEXT + 2),
         MemoryPage::MOST_BYTES
     );
     let select = asked.bind(sqlx::query(AssertSqlSafe(statement)));
@@ -167,8 +177,8 @@ pub(super) async fn states(
     limit: usize,
 ) -> Result<Vec<(String, u64)>, PostgresError> {
     let begin = format!(
-        "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL soorma.tenant = {}",
-        literal(scope.tenant.as_str())
+        "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan; {}",
+        of_tenant(scope.tenant.as_str())
     );
     let mut transaction = connections.begin_with(begin).await?;
     let rows: Vec<(String, i64)> = sqlx::query_as(

@@ -7,6 +7,7 @@ use soorma_ports::{Erased, Generation, KindCount, KindErased};
 use sqlx::{AssertSqlSafe, Executor as _};
 use uuid::Uuid;
 
+use super::asked::of_tenant;
 use super::near::{Near, sound};
 use super::vectors::AT_ONCE;
 use super::write::set_tenant;
@@ -42,7 +43,7 @@ impl PostgresMemory {
              WHERE e.tenant = $1 AND ($2::text IS NULL OR (e.service_tenant = $2 AND e.owner = $3)) \
              GROUP BY e.kind ORDER BY e.kind COLLATE \"C\""
         );
-        let begin = format!("BEGIN READ ONLY; SET LOCAL soorma.tenant = {}", literal(tenant.as_str()));
+        let begin = format!("BEGIN READ ONLY; {}", of_tenant(tenant.as_str()));
         let mut transaction = self.connections.begin_with(begin).await?;
         let rows: Vec<(String, i64, i64, i64, i64, i64)> = sqlx::query_as(AssertSqlSafe(statement))
             .bind(tenant.as_str())
@@ -130,11 +131,8 @@ impl PostgresMemory {
             Erased::Tenant => ("$2::text IS NOT NULL AND $3::text IS NULL", "", None),
         };
         let tenant = tenant.as_str();
-        let begin = format!(
-            "BEGIN; SET LOCAL soorma.tenant = {}; SET LOCAL soorma.words = {}",
-            literal(tenant),
-            literal(super::words::ALL)
-        );
+        let begin =
+            format!("BEGIN; {}; SET LOCAL soorma.words = {}", of_tenant(tenant), literal(super::words::ALL));
         let mut transaction = self.connections.begin_with(begin).await?;
         let gone: Vec<(Uuid, String)> = sqlx::query_as(AssertSqlSafe(format!(
             "DELETE FROM memory_entries WHERE tenant = $1 AND id IN \

@@ -11,6 +11,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use uuid::Uuid;
 
+use super::asked::of_tenant;
 use super::batch::{Held, Wanted, locks};
 use super::entry::private;
 use super::generations::Generations;
@@ -116,11 +117,7 @@ fn set<T>(answers: &mut [Option<T>], nth: usize, answer: T) {
 
 /// Begins: says whose, locks, and takes a revision for each put, in one message.
 fn begin(writes: &[MemoryWrite], puts: usize, first: &str) -> String {
-    let mut begin = format!(
-        "BEGIN; SET LOCAL soorma.tenant = {}; SET LOCAL soorma.words = {}",
-        literal(first),
-        literal(words::ALL)
-    );
+    let mut begin = format!("BEGIN; {}; SET LOCAL soorma.words = {}", of_tenant(first), literal(words::ALL));
     let locks: Vec<String> = locks(writes).iter().map(i64::to_string).collect();
     if !locks.is_empty() {
         let locks = locks.join(",");
@@ -138,6 +135,6 @@ fn begin(writes: &[MemoryWrite], puts: usize, first: &str) -> String {
 
 /// Whose rows are seen from here on, until the transaction ends.
 pub(super) async fn set_tenant(transaction: &mut PgConnection, tenant: &str) -> Result<(), PostgresError> {
-    transaction.execute(AssertSqlSafe(format!("SET LOCAL soorma.tenant = {}", literal(tenant)))).await?;
+    transaction.execute(AssertSqlSafe(of_tenant(tenant))).await?;
     Ok(())
 }
