@@ -7,6 +7,7 @@
 mod bounds;
 mod config;
 mod embedder;
+mod errands;
 mod janitor;
 mod kinds;
 mod lacking;

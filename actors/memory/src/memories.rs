@@ -7,6 +7,7 @@ use soorma_ports::{Clock, Entropy, MemoryStore};
 use soorma_supervise::{Backoff, ChildSpec, Intensity, Strategy, SupervisorSpec};
 
 use crate::config::Config;
+use crate::errands::Errands;
 use crate::shared::Shared;
 use crate::writers::Writers;
 use crate::{embedder, janitor};
@@ -16,6 +17,7 @@ use crate::{embedder, janitor};
 pub struct Memories {
     pub(crate) shared: Arc<Shared>,
     pub(crate) writers: Writers,
+    pub(crate) errands: Errands,
 }
 
 /// A memory that fails again and again is no reason to end the node: events flow, and what is stored can be read.
@@ -61,8 +63,10 @@ impl Memories {
             }
             children.push(branch("embedder", workers).into());
         }
+        let (errands, of_errands) = Errands::new();
+        children.push(of_errands);
         let of = Arc::clone(&shared);
         children.push(ChildSpec::task("janitor", move |cx| janitor::run(Arc::clone(&of), cx)));
-        (branch("memory", children).into(), Arc::new(Self { shared, writers }))
+        (branch("memory", children).into(), Arc::new(Self { shared, writers, errands }))
     }
 }

@@ -1,5 +1,6 @@
 //! How much there is, and how it is looked after.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use soorma_ports::{Erased, MemoryTally, Upkeep};
 
 use crate::memories::Memories;
 
-/// Does something when it is dropped: also where what comes before fails halfway, or nobody waits for it any more.
+/// Does something when it is dropped: also where what comes before fails halfway.
 struct Afterwards<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for Afterwards<F> {
@@ -51,15 +52,21 @@ impl Upkeep for Memories {
 
     async fn erase(&self, tenant: &TenantId, whose: &Erased) -> Result<MemoryReceipt, Error> {
         let shared = &self.shared;
-        let _held = shared.reading(tenant)?;
-        // Whether or not it is known that all is gone: nothing of it is to be answered from here.
-        let after = Afterwards(|| {
-            shared.questions.forget(tenant);
-            shared.tenants.count_again(tenant);
-            shared.watches.changed_in(tenant);
-        });
-        let lines = shared.ask_for_all(shared.store.erase(tenant, whose)).await?;
-        drop(after);
+        let held = shared.reading(tenant)?;
+        let (of, tenant_of, whose_of) = (Arc::clone(shared), tenant.clone(), whose.clone());
+        let lines = self
+            .errands
+            .have_done(async move {
+                let _held = held;
+                // Whether or not it is known that all is gone: nothing of it is to be answered from here.
+                let _after = Afterwards(|| {
+                    of.questions.forget(&tenant_of);
+                    of.tenants.count_again(&tenant_of);
+                    of.watches.changed_in(&tenant_of);
+                });
+                of.ask_for_all(of.store.erase(&tenant_of, &whose_of)).await
+            })
+            .await?;
         let (service_tenant_id, user_id) = match whose {
             Erased::Owner(owner) => (Some(owner.service_tenant().to_owned()), Some(owner.user().to_owned())),
             Erased::ServiceTenant(service_tenant) => (Some(service_tenant.clone()), None),
@@ -83,15 +90,20 @@ impl Upkeep for Memories {
 
     async fn reembed(&self, tenant: &TenantId) -> Result<u64, Error> {
         let shared = &self.shared;
-        let _held = shared.reading(tenant)?;
+        let held = shared.reading(tenant)?;
         if shared.embedding.is_none() {
             let message = "this node has no embedder to make vectors anew; set models.embedder";
             return Err(Error::invalid(message));
         }
-        let after = Afterwards(|| shared.lacking.add_all());
-        let dropped = shared.ask_for_all(shared.store.drop_vectors(Some(tenant), None)).await?;
-        drop(after);
-        Ok(dropped)
+        let (of, tenant) = (Arc::clone(shared), tenant.clone());
+        self.errands
+            .have_done(async move {
+                let _held = held;
+                let _after = Afterwards(|| of.lacking.add_all());
+                // Of all generations: also what former models have left goes.
+                of.ask_for_all(of.store.drop_vectors(Some(&tenant), None)).await
+            })
+            .await
     }
 
     fn tally(&self) -> MemoryTally {

@@ -22,7 +22,7 @@ async fn the_branch_stands_in_the_tree_with_its_queues_as_gauges() {
     assert_eq!((branch.id.as_str(), branch.strategy.as_deref()), ("memory", Some("one_for_one")));
     let children =
         |of: &soorma_core::TreeNode| of.children.iter().map(|child| child.id.clone()).collect::<Vec<_>>();
-    assert_eq!(children(branch), ["writers", "embedder", "janitor"]);
+    assert_eq!(children(branch), ["writers", "embedder", "errands", "janitor"]);
     assert_eq!(children(&branch.children[0]), ["0", "1"]);
     assert_eq!(children(&branch.children[1]), ["0", "1", "later-0"]);
     assert_eq!((branch.children[0].children[0].depth, branch.children[0].children[0].credit), (0, 7));

@@ -216,14 +216,28 @@ async fn vectors_that_are_dropped_come_again_also_where_it_is_not_known_that_the
     assert!(node.memory.reembed(&tenant("one")).await.is_err());
     assert_eq!(embedded().await, 0);
     node.until_embedded().await;
-    // Who asked has gone away meanwhile.
-    world.store.delay(1, MemoryCall::DropVectors, Duration::from_secs(60));
-    let one = tenant("one");
-    let asked = node.memory.reembed(&one);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_begun_is_done_also_when_who_asked_has_gone_away_and_a_crash_is_told() {
+    let (world, node, _embedder) = scripted().await;
+    let (one, minute) = (tenant("one"), Duration::from_secs(60));
+    node.know(knowledge("text")).await;
+    world.store.delay(1, MemoryCall::Erase, minute);
+    let asked = node.memory.erase(&one, &Erased::Tenant);
     assert!(tokio::time::timeout(Duration::from_secs(1), asked).await.is_err());
-    world.map.drop_vectors(Some(&tenant("one")), None).await.expect("dropped");
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(embedded().await, 1);
+    assert_eq!(stored(&world).await, 1);
+    tokio::time::sleep(minute).await;
+    assert_eq!(stored(&world).await, 0);
+    node.know(knowledge("text")).await;
+    world.store.delay(1, MemoryCall::Erase, minute);
+    let killing = async {
+        world.store.until_in_flight(1).await;
+        assert!(node.root.kill("memory/errands"));
+    };
+    let (told, ()) = tokio::join!(node.memory.erase(&one, &Erased::Tenant), killing);
+    assert_eq!(told.expect_err("it was interrupted").code, ErrorCode::Unavailable);
+    assert_eq!(node.memory.erase(&one, &Erased::Tenant).await.expect("erased").entries, 1);
 }
 
 #[tokio::test(start_paused = true)]
