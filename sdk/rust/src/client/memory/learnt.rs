@@ -59,7 +59,7 @@ impl ClientMemory<'_> {
         self.sent(Method::POST, routes::EPISODIC, &[], episode).await
     }
 
-    /// Returns what happened with an agent last, newest first.
+    /// Returns what happened with an agent last, newest first. Of very long texts there may be fewer than asked: some MiB come at once.
     ///
     /// # Errors
     /// What the platform answered, or that it could not be reached.
