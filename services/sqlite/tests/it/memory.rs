@@ -9,5 +9,6 @@ mod kill;
 mod long;
 mod many;
 mod migration;
+mod rare;
 mod steps;
 mod vectors;
