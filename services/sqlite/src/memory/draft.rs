@@ -6,7 +6,8 @@ use soorma_core::{MemoryKind, MemoryScope, Timestamp};
 use soorma_ports::{Generation, MemoryAct, MemoryDraft, MemoryPlace, MemoryStoreError, MemoryWrite, When};
 use uuid::Uuid;
 
-use super::{checksum, words};
+use super::checksum;
+use super::words::Cut;
 use crate::numbers::{count, signed};
 use crate::writer::Kind;
 
@@ -42,6 +43,8 @@ pub(super) struct Draft {
     pub(super) key: Option<String>,
     pub(super) public: bool,
     pub(super) text: Option<String>,
+    /// Of the text.
+    pub(super) words: Option<Cut>,
     pub(super) body: String,
     /// In order, each once.
     pub(super) labels: Vec<String>,
@@ -113,6 +116,7 @@ impl Draft {
             key: draft.key,
             public: draft.public,
             bytes: count(draft.text.as_ref().map_or(0, String::len)) + count(draft.body.len()),
+            words: draft.text.as_deref().map(Cut::new),
             text: draft.text,
             body: draft.body,
             labels,
@@ -134,7 +138,7 @@ pub(super) fn kind(writes: &[Write]) -> Kind {
 /// How much text the writes of one call have that is searched by words.
 pub(super) fn indexed_bytes(writes: &[Write]) -> usize {
     let of = |write: &Write| match &write.act {
-        Act::Put { draft, .. } => draft.text.as_deref().map_or(0, |text| words::indexed(text).len()),
+        Act::Put { draft, .. } => draft.words.as_ref().map_or(0, Cut::bytes),
         Act::Remove { .. } | Act::RemoveGroup { .. } => 0,
     };
     writes.iter().map(of).sum()

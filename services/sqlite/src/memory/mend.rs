@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::words;
+use super::words::{self, Cut};
 use crate::error::is_damage;
 
 const WORDS: &str = "memory_words";
@@ -203,13 +203,13 @@ fn anew(connection: &Connection) -> rusqlite::Result<u64> {
     let mut made = 0;
     while let Some(row) = rows.next()? {
         let (key, scope): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let (terms, count) = words::terms(scope, row.get_ref(2)?.as_str()?);
-        if count > 0 {
-            insert.execute(params![key, terms])?;
+        let cut = Cut::new(row.get_ref(2)?.as_str()?);
+        if cut.count > 0 {
+            insert.execute(params![key, cut.terms(scope)])?;
             made += 1;
         }
-        if count != row.get::<_, i64>(3)? {
-            update.execute(params![key, count])?;
+        if cut.count != row.get::<_, i64>(3)? {
+            update.execute(params![key, cut.count])?;
         }
     }
     // They are what the index is compared with.

@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::changes::Change;
 use super::draft::{Draft, Vector};
-use super::{checksum, scope, words};
+use super::words::Cut;
+use super::{checksum, scope};
 use crate::writer::Tx;
 
 /// What a scope counts.
@@ -164,8 +165,7 @@ impl<'a, 'b> Rows<'a, 'b> {
         at: i64,
     ) -> rusqlite::Result<i64> {
         self.revision += 1;
-        let words = draft.text.as_deref().map(|text| words::terms(scope, text));
-        let count = words.as_ref().map_or(0, |(_, count)| *count);
+        let count = draft.words.as_ref().map_or(0, |words| words.count);
         let key = self
             .tx
             .connection
@@ -194,9 +194,7 @@ impl<'a, 'b> Rows<'a, 'b> {
                 count,
             ])?;
         self.label(scope, key, &draft.labels)?;
-        if let Some((terms, _)) = words.filter(|(_, count)| *count > 0) {
-            self.execute("INSERT INTO memory_words(rowid, words) VALUES (?1, ?2)", params![key, terms])?;
-        }
+        self.add_words(scope, key, draft.words.as_ref())?;
         if let Some(vector) = &draft.vector {
             self.insert_vector(scope, key, checksum::part(&draft.group), vector)?;
         }
@@ -211,12 +209,8 @@ impl<'a, 'b> Rows<'a, 'b> {
         self.revision += 1;
         let (key, scope, revision) = (known.key, known.scope, self.revision);
         let is_other = known.text != draft.text;
-        let words = draft.text.as_deref().filter(|_| is_other).map(|text| words::terms(scope, text));
-        let count = match &words {
-            Some((_, count)) => *count,
-            None if is_other => 0,
-            None => known.words,
-        };
+        let words = draft.words.as_ref().filter(|_| is_other);
+        let count = if is_other { words.map_or(0, |words| words.count) } else { known.words };
         if is_other {
             self.forget_words(known)?;
             self.forget_vectors(scope, key)?;
@@ -242,9 +236,7 @@ impl<'a, 'b> Rows<'a, 'b> {
             self.unlabel(known)?;
             self.label(scope, key, &draft.labels)?;
         }
-        if let Some((terms, _)) = words.filter(|(_, count)| *count > 0) {
-            self.execute("INSERT INTO memory_words(rowid, words) VALUES (?1, ?2)", params![key, terms])?;
-        }
+        self.add_words(scope, key, words)?;
         if let Some(vector) = &draft.vector {
             self.insert_vector(scope, key, checksum::part(&draft.group), vector)?;
         }
@@ -288,12 +280,20 @@ impl<'a, 'b> Rows<'a, 'b> {
         Ok(gone)
     }
 
+    fn add_words(&self, scope: i64, key: i64, words: Option<&Cut>) -> rusqlite::Result<()> {
+        if let Some(words) = words.filter(|words| words.count > 0) {
+            let terms = words.terms(scope);
+            self.execute("INSERT INTO memory_words(rowid, words) VALUES (?1, ?2)", params![key, terms])?;
+        }
+        Ok(())
+    }
+
     /// The index of words is told what it has, since it keeps no text.
     fn forget_words(&self, known: &Known) -> rusqlite::Result<()> {
         if let Some(text) = known.text.as_deref().filter(|_| known.words > 0) {
             self.execute(
                 "INSERT INTO memory_words(memory_words, rowid, words) VALUES ('delete', ?1, ?2)",
-                params![known.key, words::terms(known.scope, text).0],
+                params![known.key, Cut::new(text).terms(known.scope)],
             )?;
         }
         Ok(())

@@ -4,7 +4,6 @@
 //! spaces that stand here alone: so it has no rules of its own about letters, and no query can mean anything but words.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use super::checksum::checksum;
 
@@ -44,7 +43,7 @@ pub(super) fn term(scope: i64, word: &str) -> String {
 }
 
 /// What of a text is searched by words: its beginning, without a word that would be cut.
-pub(super) fn indexed(text: &str) -> &str {
+fn indexed(text: &str) -> &str {
     if text.len() <= INDEXED {
         return text;
     }
@@ -53,16 +52,40 @@ pub(super) fn indexed(text: &str) -> &str {
     beginning.get(..end).unwrap_or_default()
 }
 
-/// What the index is given for a text, and how many words that are.
-pub(super) fn terms(scope: i64, text: &str) -> (String, i64) {
-    let text = indexed(text);
-    let (mut terms, mut count) = (String::with_capacity(text.len() + text.len() / 2), 0);
-    for word in words(text) {
-        // Writing to a string does not fail.
-        let _written = write!(terms, "{scope}_{word} ");
-        count += 1;
+/// The words of a text that are searched, in their order, each before a space.
+#[derive(Debug)]
+pub(super) struct Cut {
+    words: String,
+    /// How many.
+    pub(super) count: i64,
+}
+
+impl Cut {
+    pub(super) fn new(text: &str) -> Self {
+        let text = indexed(text);
+        let mut cut = Self { words: String::with_capacity(text.len() + 1), count: 0 };
+        for word in words(text) {
+            cut.words.push_str(&word);
+            cut.words.push(' ');
+            cut.count += 1;
+        }
+        cut
     }
-    (terms, count)
+
+    pub(super) fn bytes(&self) -> usize {
+        self.words.len()
+    }
+
+    /// What the index is given for them.
+    pub(super) fn terms(&self, scope: i64) -> String {
+        let before = term(scope, "");
+        let mut terms = String::with_capacity(self.words.len() * 2);
+        for word in self.words.split_inclusive(' ') {
+            terms.push_str(&before);
+            terms.push_str(word);
+        }
+        terms
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_term_is_of_one_scope_and_one_word() {
-        assert_eq!(terms(12, "The the 3"), ("12_the 12_the 12_3 ".into(), 3));
+        let cut = Cut::new("The the 3");
+        assert_eq!((cut.terms(12), cut.count), ("12_the 12_the 12_3 ".into(), 3));
         assert_ne!(term(1, "2x"), term(12, "x"));
     }
 
@@ -101,9 +125,9 @@ mod tests {
             (format!("{}ü ", "x".repeat(INDEXED - 1)), 0),
             ("x".repeat(INDEXED + 1), 0),
         ] {
-            let (terms, count) = terms(1, &text);
-            assert_eq!(count, i64::try_from(expected).unwrap(), "{} bytes", text.len());
-            assert!(terms.split(' ').all(|term| ["1_word", "1_a", ""].contains(&term)));
+            let cut = Cut::new(&text);
+            assert_eq!(cut.count, i64::try_from(expected).unwrap(), "{} bytes", text.len());
+            assert!(cut.terms(1).split(' ').all(|term| ["1_word", "1_a", ""].contains(&term)));
         }
     }
 
