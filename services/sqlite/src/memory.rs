@@ -15,6 +15,7 @@ mod list;
 mod matches;
 mod meaning;
 mod mend;
+mod postings;
 mod rank;
 mod removal;
 mod resident;
