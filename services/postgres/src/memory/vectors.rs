@@ -152,9 +152,8 @@ impl PostgresMemory {
                 let mut transaction = self.connections.begin("BEGIN").await?;
                 set_tenant(&mut transaction, &tenant).await?;
                 let done = sqlx::query(
-                    "DELETE FROM memory_vectors v USING (SELECT id, generation FROM memory_vectors \
-                     WHERE tenant = $1 AND generation IS DISTINCT FROM $2 LIMIT $3) AS d \
-                     WHERE v.tenant = $1 AND v.id = d.id AND v.generation = d.generation",
+                    "DELETE FROM memory_vectors WHERE tenant = $1 AND generation IS DISTINCT FROM $2 AND id = ANY (ARRAY \
+                     (SELECT id FROM memory_vectors WHERE tenant = $1 AND generation IS DISTINCT FROM $2 LIMIT $3))",
                 );
                 let done = done.bind(&tenant).bind(kept).bind(AT_ONCE).execute(&mut *transaction).await?;
                 transaction.commit().await?;

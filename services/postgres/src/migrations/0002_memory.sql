@@ -36,7 +36,7 @@ CREATE INDEX memory_entries_scope ON memory_entries (tenant, whose, kind, create
 -- Those of all are for what goes by itself.
 CREATE INDEX memory_entries_expires ON memory_entries (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX memory_entries_retires ON memory_entries (kind, created_at);
-CREATE INDEX memory_entries_texts ON memory_entries (id) WHERE text IS NOT NULL;
+CREATE INDEX memory_entries_texts ON memory_entries (id, tenant) WHERE text IS NOT NULL;
 
 -- One row for each entry that has a text or labels. Beside the words of the text, whose signs are letters and digits alone, stand
 -- ':', which all have, ':' with a number for who sees it, and '#' with a number for each label.
