@@ -119,7 +119,7 @@ mod tests {
         for (made_from, name) in [
             (Some("nreimers/MiniLM-L6-H384-uncased"), "MiniLM-L6-H384-uncased"),
             (Some("bge-small-en-v1.5"), "bge-small-en-v1.5"),
-            (Some("/root/.cache/models/e5_small/"), "e5_small"),
+            (Some("/srv/models/e5_small/"), "e5_small"),
             (Some(r"C:\models\mine"), "mine"),
             (Some("my model\n"), "bert"),
             (Some("//"), "bert"),
