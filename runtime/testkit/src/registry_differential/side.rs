@@ -132,6 +132,12 @@ async fn follow(store: &dyn RegistryStore, follower: &mut Follower, limit: usize
             assert_eq!(follower.rows, all.rows, "who followed knows what there is");
             Outcome::Known(all.rows)
         }
+        // Who knows of nothing loses nothing. A write that was refused may have a revision or not: where it has none, who has seen it is still
+        // at the beginning and never sent back.
+        Err(RegistryStoreError::Gone(_)) if follower.rows.is_empty() => {
+            *follower = Follower::from_zero(store, limit).await;
+            Outcome::Known(follower.rows.clone())
+        }
         Err(RegistryStoreError::Gone(_)) => Outcome::Gone,
         Err(error) => panic!("{error}"),
     }
