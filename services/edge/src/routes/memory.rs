@@ -19,7 +19,9 @@ mod working;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::{delete, get, post};
+use serde::Serialize;
 use soorma_api::routes::memory as path;
 use soorma_api::{Problem, media};
 use soorma_core::{Error, ErrorCode};
@@ -28,8 +30,9 @@ use uuid::Uuid;
 
 use crate::app::{App, Shared};
 use crate::body;
-use crate::reply::{Refusal, excerpt};
+use crate::reply::{Refusal, excerpt, json, no_content};
 use crate::routes::events;
+use crate::shape::{Object, Shape};
 
 /// The most characters of the id of a plan, task or session.
 const MAX_ID: usize = 100;
@@ -87,6 +90,30 @@ async fn sent(request: Request, app: &App) -> Result<Bytes, Refusal> {
     body::read_memory(request, app.config())
         .await
         .map_err(|refusal| refusal.hint_at(413, &format!("a content or value has at most {most} bytes")))
+}
+
+/// Reads the body of a request as an object; `class` is what the published services call it.
+async fn told<T>(
+    request: Request,
+    app: &App,
+    class: &str,
+    read: impl FnOnce(&mut Shape, &Object<'_>) -> Option<T>,
+) -> Result<T, Refusal> {
+    let bytes = sent(request, app).await?;
+    let mut shape = Shape::of("body");
+    let object = shape.object(body::raw(&bytes)?, class);
+    let read = object.and_then(|object| read(&mut shape, &object));
+    shape.end(read)
+}
+
+/// Shows what was found, or says that it is not there.
+fn shown<T: Serialize>(found: Option<T>, what: &str, id: &str) -> Result<Response, Refusal> {
+    found.map(|found| json(&found)).ok_or_else(|| missing(what, id))
+}
+
+/// Says that something was removed, or that it was not there.
+fn removed(was_there: bool, what: &str, id: &str) -> Result<Response, Refusal> {
+    if was_there { Ok(no_content()) } else { Err(missing(what, id)) }
 }
 
 /// Says that what memory refuses stands in the body.

@@ -8,9 +8,8 @@ use soorma_ports::{EpisodeQuery, NewEpisode, NewFact, Window};
 
 use super::mine::Mine;
 use super::semantic::metadata;
-use super::{MAX_ID, ask, in_body, in_query, sent};
+use super::{MAX_ID, ask, in_body, in_query, told};
 use crate::app::Shared;
-use crate::body;
 use crate::parameters::Parameters;
 use crate::reply::{Refusal, created, json};
 use crate::rows;
@@ -29,11 +28,7 @@ pub(super) async fn log(
     Mine(mine): Mine,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "EpisodicMemoryCreate");
-    let read = object.and_then(|object| draft(&mut shape, &object));
-    let new = shape.end(read)?;
+    let new = told(request, &app, "EpisodicMemoryCreate", draft).await?;
     Ok(created(&app.memory().log_episode(&mine, new).await.map_err(in_body)?))
 }
 

@@ -11,10 +11,6 @@ use crate::access::{Tokens, single, unproven};
 use crate::app::{App, Shared};
 use crate::reply::Refusal;
 
-/// Who is meant on a node that asks for no token where nobody is named, so that published clients work there as they are.
-const DEFAULT_SERVICE_TENANT: &str = "st_default-tenant";
-const DEFAULT_USER: &str = "su_default-user";
-
 /// The memory of who asks.
 #[derive(Debug)]
 pub(super) struct Mine(pub(super) MemoryScope);
@@ -34,9 +30,10 @@ fn owned(scope: Scope, tokens: Tokens) -> Result<MemoryScope, Error> {
     let Scope { tenant, service_tenant, user } = scope;
     let (service_tenant, user) = match (service_tenant, user) {
         (Some(service_tenant), Some(user)) => (service_tenant, user),
+        // So that published clients work as they are on a node that asks for no token.
         (service_tenant, user) if tokens == Tokens::Optional => (
-            service_tenant.unwrap_or_else(|| DEFAULT_SERVICE_TENANT.to_owned()),
-            user.unwrap_or_else(|| DEFAULT_USER.to_owned()),
+            service_tenant.unwrap_or_else(|| Owner::DEFAULT_SERVICE_TENANT.to_owned()),
+            user.unwrap_or_else(|| Owner::DEFAULT_USER.to_owned()),
         ),
         (None, None) => return Err(unproven("Missing required tenant and user identity context")),
         (None, Some(_)) => return Err(unproven("Missing required tenant identity context")),

@@ -6,10 +6,9 @@ use soorma_ports::{NewPlanContext, PlanContextChange};
 
 use super::mine::Mine;
 use super::task_contexts::ids;
-use super::{MAX_EVENT, MAX_ID, in_body, in_path, missing, nobody, sent};
+use super::{MAX_EVENT, MAX_ID, in_body, in_path, nobody, removed, shown, told};
 use crate::app::Shared;
-use crate::body;
-use crate::reply::{Named, Refusal, json, no_content};
+use crate::reply::{Named, Refusal, json};
 use crate::shape::{Object, Shape, part_of_path};
 
 const WHAT: &str = "Plan context";
@@ -21,11 +20,7 @@ pub(super) async fn store(
     Mine(mine): Mine,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "PlanContextCreate");
-    let read = object.and_then(|object| draft(&mut shape, &object));
-    let new = shape.end(read)?;
+    let new = told(request, &app, "PlanContextCreate", draft).await?;
     Ok(json(&app.memory().store_plan_context(&mine, new).await.map_err(in_body)?))
 }
 
@@ -35,8 +30,7 @@ pub(super) async fn show(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     part_of_path("plan_id", &id, MAX_ID, true)?;
-    let found = app.memory().plan_context(&mine, &id).await.map_err(in_path)?;
-    found.map(|context| json(&context)).ok_or_else(|| missing(WHAT, &id))
+    shown(app.memory().plan_context(&mine, &id).await.map_err(in_path)?, WHAT, &id)
 }
 
 pub(super) async fn of_correlation(
@@ -56,18 +50,17 @@ pub(super) async fn change(
     request: Request,
 ) -> Result<Response, Refusal> {
     part_of_path("plan_id", &id, MAX_ID, true)?;
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "PlanContextUpdate");
-    let read = object.map(|object| PlanContextChange {
-        state: shape.optional(&object, ("state", "state"), Shape::kept),
-        current_state: shape
-            .optional(&object, ("currentState", "current_state"), |shape, raw| shape.chars(raw, MAX_STATE)),
-        correlation_ids: shape.optional(&object, ("correlationIds", "correlation_ids"), ids),
+    let change = told(request, &app, "PlanContextUpdate", |shape, object| {
+        Some(PlanContextChange {
+            state: shape.optional(object, ("state", "state"), Shape::kept),
+            current_state: shape.optional(object, ("currentState", "current_state"), |shape, raw| {
+                shape.chars(raw, MAX_STATE)
+            }),
+            correlation_ids: shape.optional(object, ("correlationIds", "correlation_ids"), ids),
+        })
     });
-    let change = shape.end(read)?;
-    let context = app.memory().change_plan_context(&mine, &id, change).await.map_err(in_body)?;
-    context.map(|context| json(&context)).ok_or_else(|| missing(WHAT, &id))
+    let change = change.await?;
+    shown(app.memory().change_plan_context(&mine, &id, change).await.map_err(in_body)?, WHAT, &id)
 }
 
 pub(super) async fn remove(
@@ -76,10 +69,7 @@ pub(super) async fn remove(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     part_of_path("plan_id", &id, MAX_ID, true)?;
-    match app.memory().remove_plan_context(&mine, &id).await.map_err(in_path)? {
-        true => Ok(no_content()),
-        false => Err(missing(WHAT, &id)),
-    }
+    removed(app.memory().remove_plan_context(&mine, &id).await.map_err(in_path)?, WHAT, &id)
 }
 
 fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewPlanContext> {

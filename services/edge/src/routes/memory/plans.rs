@@ -6,11 +6,10 @@ use axum::response::Response;
 use soorma_ports::{NewPlan, PlanQuery};
 
 use super::mine::Mine;
-use super::{MAX_EVENT, MAX_ID, in_body, in_path, in_query, missing, sent, there_is};
+use super::{MAX_EVENT, MAX_ID, in_body, in_path, in_query, removed, shown, there_is, told};
 use crate::app::Shared;
-use crate::body;
 use crate::parameters::Parameters;
-use crate::reply::{Named, Refusal, created, json, no_content};
+use crate::reply::{Named, Refusal, created};
 use crate::rows;
 use crate::shape::{Object, Shape, part_of_path};
 
@@ -23,11 +22,7 @@ pub(super) async fn make(
     Mine(mine): Mine,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "PlanCreate");
-    let read = object.and_then(|object| draft(&mut shape, &object));
-    let new = shape.end(read)?;
+    let new = told(request, &app, "PlanCreate", draft).await?;
     let id = new.plan_id.clone();
     let plan = app.memory().make_plan(&mine, new).await.map_err(|error| there_is(error, WHAT, &id))?;
     Ok(created(&plan))
@@ -56,8 +51,7 @@ pub(super) async fn show(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     part_of_path("plan_id", &id, MAX_ID, true)?;
-    let found = app.memory().plan(&mine, &id).await.map_err(in_path)?;
-    found.map(|plan| json(&plan)).ok_or_else(|| missing(WHAT, &id))
+    shown(app.memory().plan(&mine, &id).await.map_err(in_path)?, WHAT, &id)
 }
 
 pub(super) async fn set_status(
@@ -67,13 +61,11 @@ pub(super) async fn set_status(
     request: Request,
 ) -> Result<Response, Refusal> {
     part_of_path("plan_id", &id, MAX_ID, true)?;
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "PlanUpdate");
-    let read = object.and_then(|object| shape.field(&object, ("status", "status"), Shape::choice));
-    let status = shape.end(read)?;
-    let plan = app.memory().set_plan_status(&mine, &id, status).await.map_err(in_body)?;
-    plan.map(|plan| json(&plan)).ok_or_else(|| missing(WHAT, &id))
+    let status = told(request, &app, "PlanUpdate", |shape, object| {
+        shape.field(object, ("status", "status"), Shape::choice)
+    });
+    let status = status.await?;
+    shown(app.memory().set_plan_status(&mine, &id, status).await.map_err(in_body)?, WHAT, &id)
 }
 
 pub(super) async fn remove(
@@ -82,10 +74,7 @@ pub(super) async fn remove(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     part_of_path("plan_id", &id, MAX_ID, true)?;
-    match app.memory().remove_plan(&mine, &id).await.map_err(in_path)? {
-        true => Ok(no_content()),
-        false => Err(missing(WHAT, &id)),
-    }
+    removed(app.memory().remove_plan(&mine, &id).await.map_err(in_path)?, WHAT, &id)
 }
 
 fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewPlan> {

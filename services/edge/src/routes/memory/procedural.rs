@@ -7,15 +7,15 @@ use soorma_api::memory::{MAX_PAGE_ROWS, PAGE_ROWS};
 use soorma_ports::{NewFact, NewSkill, SkillQuery};
 
 use super::mine::Mine;
-use super::{ask, in_body, in_path, in_query, missing, sent, uuid};
-use crate::app::{App, Shared};
-use crate::body;
+use super::{ask, in_body, in_path, in_query, removed, shown, told, uuid};
+use crate::app::Shared;
 use crate::parameters::Parameters;
-use crate::reply::{Named, Refusal, created, json, no_content};
+use crate::reply::{Named, Refusal, created, json};
 use crate::rows;
 use crate::shape::{Object, Shape};
 
 const WHAT: &str = "Procedural memory";
+const CLASS: &str = "ProceduralMemoryCreate";
 /// How many a search finds, where nothing is said, and at most.
 const ROWS: (usize, usize) = (3, 20);
 const MAX_NAME_BYTES: usize = 255;
@@ -27,7 +27,7 @@ pub(super) async fn store(
     Mine(mine): Mine,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let new = told(request, &app).await?;
+    let new = told(request, &app, CLASS, draft).await?;
     let (skill, made) = app.memory().store_skill(&mine, new).await.map_err(in_body)?;
     Ok(if made { created(&skill) } else { json(&skill) })
 }
@@ -38,9 +38,8 @@ pub(super) async fn replace(
     Named(id): Named,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let new = told(request, &app).await?;
-    let skill = app.memory().replace_skill(&mine, uuid(WHAT, &id)?, new).await.map_err(in_body)?;
-    skill.map(|skill| json(&skill)).ok_or_else(|| missing(WHAT, &id))
+    let new = told(request, &app, CLASS, draft).await?;
+    shown(app.memory().replace_skill(&mine, uuid(WHAT, &id)?, new).await.map_err(in_body)?, WHAT, &id)
 }
 
 pub(super) async fn relevant(
@@ -79,8 +78,7 @@ pub(super) async fn show(
     Mine(mine): Mine,
     Named(id): Named,
 ) -> Result<Response, Refusal> {
-    let found = app.memory().skill(&mine, uuid(WHAT, &id)?).await.map_err(in_path)?;
-    found.map(|skill| json(&skill)).ok_or_else(|| missing(WHAT, &id))
+    shown(app.memory().skill(&mine, uuid(WHAT, &id)?).await.map_err(in_path)?, WHAT, &id)
 }
 
 pub(super) async fn remove(
@@ -88,18 +86,7 @@ pub(super) async fn remove(
     Mine(mine): Mine,
     Named(id): Named,
 ) -> Result<Response, Refusal> {
-    match app.memory().remove_skill(&mine, uuid(WHAT, &id)?).await.map_err(in_path)? {
-        true => Ok(no_content()),
-        false => Err(missing(WHAT, &id)),
-    }
-}
-
-async fn told(request: Request, app: &App) -> Result<NewSkill, Refusal> {
-    let bytes = sent(request, app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "ProceduralMemoryCreate");
-    let read = object.and_then(|object| draft(&mut shape, &object));
-    shape.end(read)
+    removed(app.memory().remove_skill(&mine, uuid(WHAT, &id)?).await.map_err(in_path)?, WHAT, &id)
 }
 
 fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewSkill> {

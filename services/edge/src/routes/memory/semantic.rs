@@ -9,11 +9,10 @@ use soorma_core::{Data, MemoryScope};
 use soorma_ports::{ListQuery, NewFact};
 
 use super::mine::Mine;
-use super::{ask, in_body, in_path, in_query, missing, sent, uuid};
+use super::{ask, in_body, in_path, in_query, removed, shown, told, uuid};
 use crate::app::{App, Shared};
-use crate::body;
 use crate::parameters::Parameters;
-use crate::reply::{Named, Refusal, created, json, no_content};
+use crate::reply::{Named, Refusal, created};
 use crate::rows;
 use crate::shape::{Object, Shape};
 
@@ -29,11 +28,7 @@ pub(super) async fn store(
     Mine(mine): Mine,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "SemanticMemoryCreate");
-    let read = object.and_then(|object| draft(&mut shape, &object));
-    let new = shape.end(read)?;
+    let new = told(request, &app, "SemanticMemoryCreate", draft).await?;
     let (fact, _) = app.memory().store_fact(&mine, new).await.map_err(in_body)?;
     // Also where one took the place of another: so do the published services.
     Ok(created(&fact))
@@ -85,8 +80,7 @@ pub(super) async fn show(
     Mine(mine): Mine,
     Named(id): Named,
 ) -> Result<Response, Refusal> {
-    let found = app.memory().fact(&mine, uuid(WHAT, &id)?).await.map_err(in_path)?;
-    found.map(|fact| json(&fact)).ok_or_else(|| missing(WHAT, &id))
+    shown(app.memory().fact(&mine, uuid(WHAT, &id)?).await.map_err(in_path)?, WHAT, &id)
 }
 
 pub(super) async fn remove(
@@ -94,10 +88,7 @@ pub(super) async fn remove(
     Mine(mine): Mine,
     Named(id): Named,
 ) -> Result<Response, Refusal> {
-    match app.memory().remove_fact(&mine, uuid(WHAT, &id)?).await.map_err(in_path)? {
-        true => Ok(no_content()),
-        false => Err(missing(WHAT, &id)),
-    }
+    removed(app.memory().remove_fact(&mine, uuid(WHAT, &id)?).await.map_err(in_path)?, WHAT, &id)
 }
 
 fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewFact> {

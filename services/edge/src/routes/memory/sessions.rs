@@ -8,11 +8,10 @@ use soorma_ports::NewSession;
 use super::mine::Mine;
 use super::plans::ROWS;
 use super::semantic::metadata;
-use super::{MAX_ID, in_path, in_query, missing, sent, there_is};
+use super::{MAX_ID, in_path, in_query, removed, shown, there_is, told};
 use crate::app::Shared;
-use crate::body;
 use crate::parameters::Parameters;
-use crate::reply::{Named, Refusal, created, json, no_content};
+use crate::reply::{Named, Refusal, created};
 use crate::rows;
 use crate::shape::{Object, Shape, part_of_path};
 
@@ -24,11 +23,7 @@ pub(super) async fn make(
     Mine(mine): Mine,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "SessionCreate");
-    let read = object.and_then(|object| draft(&mut shape, &object));
-    let new = shape.end(read)?;
+    let new = told(request, &app, "SessionCreate", draft).await?;
     let id = new.session_id.clone();
     let session = app.memory().make_session(&mine, new).await.map_err(|error| there_is(error, WHAT, &id))?;
     Ok(created(&session))
@@ -54,8 +49,7 @@ pub(super) async fn show(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     part_of_path("session_id", &id, MAX_ID, true)?;
-    let found = app.memory().session(&mine, &id).await.map_err(in_path)?;
-    found.map(|session| json(&session)).ok_or_else(|| missing(WHAT, &id))
+    shown(app.memory().session(&mine, &id).await.map_err(in_path)?, WHAT, &id)
 }
 
 pub(super) async fn remove(
@@ -64,10 +58,7 @@ pub(super) async fn remove(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     part_of_path("session_id", &id, MAX_ID, true)?;
-    match app.memory().remove_session(&mine, &id).await.map_err(in_path)? {
-        true => Ok(no_content()),
-        false => Err(missing(WHAT, &id)),
-    }
+    removed(app.memory().remove_session(&mine, &id).await.map_err(in_path)?, WHAT, &id)
 }
 
 fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewSession> {

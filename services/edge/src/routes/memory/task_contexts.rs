@@ -6,10 +6,9 @@ use serde_json::value::RawValue;
 use soorma_ports::{NewTaskContext, TaskContextChange};
 
 use super::mine::Mine;
-use super::{MAX_EVENT, MAX_ID, MAX_IDS, in_body, in_path, missing, nobody, sent};
+use super::{MAX_EVENT, MAX_ID, MAX_IDS, in_body, in_path, nobody, removed, shown, told};
 use crate::app::Shared;
-use crate::body;
-use crate::reply::{Named, Refusal, json, no_content};
+use crate::reply::{Named, Refusal, json};
 use crate::shape::{Object, Shape, part_of_path};
 
 const WHAT: &str = "Task context";
@@ -23,11 +22,7 @@ pub(super) async fn store(
     Mine(mine): Mine,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "TaskContextCreate");
-    let read = object.and_then(|object| draft(&mut shape, &object));
-    let new = shape.end(read)?;
+    let new = told(request, &app, "TaskContextCreate", draft).await?;
     Ok(json(&app.memory().store_task_context(&mine, new).await.map_err(in_body)?))
 }
 
@@ -37,8 +32,7 @@ pub(super) async fn show(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     part_of_path("task_id", &id, MAX_ID, true)?;
-    let found = app.memory().task_context(&mine, &id).await.map_err(in_path)?;
-    found.map(|context| json(&context)).ok_or_else(|| missing(WHAT, &id))
+    shown(app.memory().task_context(&mine, &id).await.map_err(in_path)?, WHAT, &id)
 }
 
 pub(super) async fn of_sub_task(
@@ -58,16 +52,14 @@ pub(super) async fn change(
     request: Request,
 ) -> Result<Response, Refusal> {
     part_of_path("task_id", &id, MAX_ID, true)?;
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "TaskContextUpdate");
-    let read = object.map(|object| TaskContextChange {
-        sub_tasks: shape.optional(&object, ("subTasks", "sub_tasks"), ids),
-        state: shape.optional(&object, ("state", "state"), Shape::kept),
+    let change = told(request, &app, "TaskContextUpdate", |shape, object| {
+        Some(TaskContextChange {
+            sub_tasks: shape.optional(object, ("subTasks", "sub_tasks"), ids),
+            state: shape.optional(object, ("state", "state"), Shape::kept),
+        })
     });
-    let change = shape.end(read)?;
-    let context = app.memory().change_task_context(&mine, &id, change).await.map_err(in_body)?;
-    context.map(|context| json(&context)).ok_or_else(|| missing(WHAT, &id))
+    let change = change.await?;
+    shown(app.memory().change_task_context(&mine, &id, change).await.map_err(in_body)?, WHAT, &id)
 }
 
 pub(super) async fn remove(
@@ -76,10 +68,7 @@ pub(super) async fn remove(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     part_of_path("task_id", &id, MAX_ID, true)?;
-    match app.memory().remove_task_context(&mine, &id).await.map_err(in_path)? {
-        true => Ok(no_content()),
-        false => Err(missing(WHAT, &id)),
-    }
+    removed(app.memory().remove_task_context(&mine, &id).await.map_err(in_path)?, WHAT, &id)
 }
 
 fn draft(shape: &mut Shape, object: &Object<'_>) -> Option<NewTaskContext> {

@@ -12,10 +12,9 @@ use soorma_core::{AnyJson, Error, ErrorCode, Scope, WorkingValue};
 use soorma_ports::{SetWhen, WorkingOp};
 
 use super::mine::Mine;
-use super::{in_body, in_path, in_query, sent, watch};
+use super::{in_body, in_path, in_query, told, watch};
 use crate::access::Pass;
 use crate::app::Shared;
-use crate::body;
 use crate::cursor;
 use crate::parameters::Parameters;
 use crate::reply::{Named, NamedTwice, Refusal, excerpt, json};
@@ -33,11 +32,7 @@ pub(super) async fn set(
     request: Request,
 ) -> Result<Response, Refusal> {
     place(&plan, Some(&key))?;
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "WorkingMemorySet");
-    let read = object.and_then(|object| value(&mut shape, &object));
-    let (value, when, ttl) = shape.end(read)?;
+    let (value, when, ttl) = told(request, &app, "WorkingMemorySet", value).await?;
     let set = app.memory().set_value(&mine, &plan, &key, value, when, ttl).await.map_err(in_body)?;
     Ok(json(&set))
 }
@@ -49,11 +44,7 @@ pub(super) async fn change(
     request: Request,
 ) -> Result<Response, Refusal> {
     place(&plan, Some(&key))?;
-    let bytes = sent(request, &app).await?;
-    let mut shape = Shape::of("body");
-    let object = shape.object(body::raw(&bytes)?, "WorkingMemoryChange");
-    let read = object.and_then(|object| op(&mut shape, &object));
-    let op = shape.end(read)?;
+    let op = told(request, &app, "WorkingMemoryChange", op).await?;
     let changed = app.memory().update_value(&mine, &plan, &key, op).await.map_err(|error| {
         if error.code == ErrorCode::NotFound { missing(&plan, &key) } else { in_body(error) }
     })?;
