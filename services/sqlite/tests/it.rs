@@ -10,6 +10,7 @@ mod it {
     mod kill;
     mod memory;
     mod migration;
+    mod older;
     mod opening;
     mod registry;
     mod retention;

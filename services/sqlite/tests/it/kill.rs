@@ -107,27 +107,31 @@ async fn child() {
     tasks.join_next().await.unwrap().unwrap();
 }
 
-/// Lets a child live for so many lines and a moment, kills it, and notes what it said.
-fn live(folder: &Path, round: usize, entropy: &SeededEntropy, said: &mut Said) {
+/// Lets a child (the path of a test) say so many things that are noted, kills it, and goes on to the end of what it has said.
+pub(crate) fn live(
+    child: &str,
+    folder: &Path,
+    round: u64,
+    until_killed: u64,
+    mut note: impl FnMut(&str) -> bool,
+) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["it::kill::child", "--exact", "--nocapture", "--test-threads=1"])
+        .args([child, "--exact", "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
         .env(ROUND, round.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // At a random line, so at a random moment of the work of others that the line says nothing about.
-    let mut until_killed = entropy.below(400);
-    while let Some(Ok(line)) = lines.next() {
-        said.note(&line);
-        until_killed = until_killed.saturating_sub(1);
-        if until_killed == 0 {
-            child.kill().unwrap();
+    let mut left = until_killed;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        if note(&line) {
+            left = left.saturating_sub(1);
+            if left == 0 {
+                child.kill().unwrap();
+            }
         }
     }
-    let ended = child.wait().unwrap();
-    assert!(!ended.success(), "the child lives until it is killed");
+    assert!(!child.wait().unwrap().success(), "the child lives until it is killed");
 }
 
 #[derive(Default)]
@@ -211,8 +215,12 @@ async fn what_was_answered_survives_being_killed() {
     println!("SOORMA_KILLS={rounds} SOORMA_SEED={seed}");
     let (entropy, folder) = (SeededEntropy::new(seed), TempDir::new().unwrap());
     let mut said = Said::default();
-    for round in 0..usize::try_from(rounds).unwrap() {
-        live(folder.path(), round, &entropy, &mut said);
+    for round in 0..rounds {
+        // At a random line, so at a random moment of the work of others that the line says nothing about.
+        live("it::kill::child", folder.path(), round, entropy.below(400), |line| {
+            said.note(line);
+            true
+        });
         let copy = TempDir::new().unwrap();
         for file in std::fs::read_dir(folder.path()).unwrap() {
             let file = file.unwrap();
@@ -220,7 +228,7 @@ async fn what_was_answered_survives_being_killed() {
         }
         // On a copy, so that the next child finds the file as the last one left it.
         std::fs::remove_file(copy.path().join("log.db-shm")).ok();
-        check(copy.path(), round, &said).await;
+        check(copy.path(), usize::try_from(round).unwrap(), &said).await;
         let damage: String = Connection::open(copy.path().join("log.db"))
             .unwrap()
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))

@@ -7,19 +7,18 @@ use soorma_core::{Position, Timestamp, Topic};
 use soorma_ports::{
     ConsumerSpec, DeadLetterFilter, EventLog, EventLogError, GroupCommand, Reach, Settle, Start,
 };
-use soorma_sqlite::SqliteLogConfig;
+use soorma_sqlite::{SqliteLog, SqliteLogConfig};
 use soorma_testkit::{event, name, tenant};
 
+use super::older::{FILES, assert_the_log_is_there, closed_with};
 use super::world::World;
 
 const TOPIC: Topic = Topic::ActionRequests;
 
 /// A world whose log was written by version 1.
 async fn of_version_1() -> World {
-    let world = World::new(SqliteLogConfig::default());
-    world.log.close().await;
-    std::fs::remove_file(world.path()).unwrap();
-    Connection::open(world.path()).unwrap().execute_batch(include_str!("version_1.sql")).unwrap();
+    let (world, connection) = closed_with(FILES[0]).await;
+    drop(connection);
     world.reopen().await
 }
 
@@ -127,10 +126,9 @@ async fn what_is_new_works_in_an_old_file() {
     assert!(highest(&world) > before);
 }
 
-/// However a file came to be: the tables are the same.
 #[tokio::test]
-async fn an_old_file_gets_the_tables_of_a_new_one() {
-    let (old, new) = (of_version_1().await, World::new(SqliteLogConfig::default()));
+async fn however_a_file_came_to_be_its_tables_are_the_same() {
+    let new = World::new(SqliteLogConfig::default());
     let tables = |world: &World| {
         let connection = Connection::open(world.path()).unwrap();
         assert_eq!(text(&connection, "PRAGMA integrity_check"), "ok");
@@ -138,28 +136,35 @@ async fn an_old_file_gets_the_tables_of_a_new_one() {
         let tables = select.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
         tables.collect::<Result<Vec<_>, _>>().unwrap()
     };
-    old.log.close().await;
-    new.log.close().await;
-    assert_eq!(tables(&old), tables(&new));
+    let expected = tables(&new);
+    for file in FILES {
+        let (world, connection) = closed_with(file).await;
+        drop(connection);
+        assert_eq!(tables(&world.reopen().await), expected);
+    }
 }
 
 /// A change that fails leaves the file as it was, for the version that wrote it.
 #[tokio::test]
 async fn a_change_that_fails_changes_nothing() {
-    let world = World::new(SqliteLogConfig::default());
-    world.log.close().await;
-    std::fs::remove_file(world.path()).unwrap();
-    let connection = Connection::open(world.path()).unwrap();
-    connection.execute_batch(include_str!("version_1.sql")).unwrap();
-    // In the way of the last thing that the change makes.
-    connection.execute_batch("CREATE TABLE dead_letters_of_kind(x)").unwrap();
-    let clock = world.clock.clone();
-    let refused = soorma_sqlite::SqliteLog::open(&world.path(), SqliteLogConfig::default(), clock);
-    assert!(matches!(refused, Err(EventLogError::Unavailable(_))), "{refused:?}");
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(version, 1);
-    connection.execute_batch("DROP TABLE dead_letters_of_kind").unwrap();
-    drop(connection);
-    let world = world.reopen().await;
-    assert_eq!(world.log.dead_letter(&tenant("acme"), 1).await.unwrap().unwrap().event.id.as_str(), "e4");
+    // In the way of the last thing that versions 2, 3 and 4 make.
+    let in_the_way =
+        [("dead_letters_of_kind", 1), ("registry_schemas_revision", 2), ("memory_word_places", 3)];
+    let cases = in_the_way.into_iter().flat_map(|(table, upto)| {
+        (1..).zip(FILES).take(upto).map(move |(version, file)| (table, version, file))
+    });
+    for (table, version, file) in cases {
+        let (world, connection) = closed_with(file).await;
+        connection.execute_batch(&format!("CREATE TABLE {table}(x)")).unwrap();
+        let refused = SqliteLog::open(&world.path(), SqliteLogConfig::default(), world.clock.clone());
+        assert!(matches!(refused, Err(EventLogError::Unavailable(_))), "{refused:?}");
+        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        assert_eq!(found, version);
+        connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+        drop(connection);
+        let world = world.reopen().await;
+        assert_the_log_is_there(&world).await;
+        let letter = world.log.dead_letter(&tenant("acme"), 1).await.unwrap().unwrap();
+        assert_eq!(letter.event.id.as_str(), "e4");
+    }
 }

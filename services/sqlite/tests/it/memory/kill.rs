@@ -4,9 +4,7 @@
 //! of rounds, `SOORMA_SEED` gives back a seed that was printed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use soorma_ports::{MemoryDraft, MemoryFilter, MemoryStore as _, NewVector, RankQuery};
@@ -14,7 +12,7 @@ use soorma_testkit::{SeededEntropy, tenant};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::super::kill::{FOLDER, ROUND, number, open, say};
+use super::super::kill::{FOLDER, ROUND, live, number, open, say};
 use super::steps::{
     all, at, done, draft, embedded, generation, nth, put, rank, remove, saying, scope, vector,
 };
@@ -112,27 +110,6 @@ impl Said {
     }
 }
 
-/// Lets a child say so many things, kills it, and notes all that it said.
-fn live(folder: &Path, round: u64, until_killed: u64, said: &mut Said) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["it::memory::kill::child", "--exact", "--nocapture", "--test-threads=1"])
-        .env(FOLDER, folder)
-        .env(ROUND, round.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut left = until_killed;
-    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
-        if said.note(&line) {
-            left = left.saturating_sub(1);
-            if left == 0 {
-                child.kill().unwrap();
-            }
-        }
-    }
-    assert!(!child.wait().unwrap().success(), "the child lives until it is killed");
-}
-
 async fn check(folder: &Path, rounds: usize, said: &Said) {
     let log = open(folder);
     let store = log.memory();
@@ -194,7 +171,9 @@ async fn what_was_answered_survives_being_killed() {
     let mut said = Said::default();
     for round in 0..rounds {
         // It says some 5,000 things; at a random one, so at a random moment of the work of the other tasks.
-        live(folder.path(), round, 1 + entropy.below(2_000), &mut said);
+        live("it::memory::kill::child", folder.path(), round, 1 + entropy.below(2_000), |line| {
+            said.note(line)
+        });
         let copy = TempDir::new().unwrap();
         for file in std::fs::read_dir(folder.path()).unwrap() {
             let file = file.unwrap();
