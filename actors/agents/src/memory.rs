@@ -18,10 +18,6 @@ use soorma_ports::{EpisodeQuery, Memory, NewEpisode, SetWhen, WorkingOp};
 
 use crate::handler::Fault;
 
-/// Whose memory it is where an event names no service tenant.
-const DEFAULT_SERVICE_TENANT: &str = "st_default-tenant";
-/// Whose memory it is where an event names no user.
-const DEFAULT_USER: &str = "su_default-user";
 /// Where values are where an event is of no plan, as in the published SDK.
 const DEFAULT_PLAN: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -70,8 +66,8 @@ impl AgentMemory {
     /// When the node has no memory, or the event is of nobody that could have one.
     pub fn all(&self) -> Result<(Arc<dyn Memory>, MemoryScope), Fault> {
         let memory = self.memory.clone().ok_or_else(|| Fault::failed("this node has no memory"))?;
-        let service_tenant = given(&self.event.tenant_id).unwrap_or(DEFAULT_SERVICE_TENANT);
-        let owner = Owner::new(service_tenant, given(&self.event.user_id).unwrap_or(DEFAULT_USER))?;
+        let service_tenant = given(&self.event.tenant_id).unwrap_or(Owner::DEFAULT_SERVICE_TENANT);
+        let owner = Owner::new(service_tenant, given(&self.event.user_id).unwrap_or(Owner::DEFAULT_USER))?;
         Ok((memory, MemoryScope { tenant: self.tenant.clone(), owner }))
     }
 

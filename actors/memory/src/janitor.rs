@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use crate::embedder::{Embedding, Lane, NoVector};
 use crate::lacking::before;
-use crate::rarely::Rarely;
 use crate::shared::Shared;
+use soorma_supervise::Rarely;
 
 /// How many entries are removed at once: what others write has room beside them.
 const AT_ONCE: usize = 1_000;

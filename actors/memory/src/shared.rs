@@ -17,10 +17,10 @@ use crate::bounds::kib;
 use crate::config::Config;
 use crate::embedder::{Embedding, Lane, NoVector};
 use crate::lacking::Lacking;
-use crate::outage::Outage;
 use crate::questions::Questions;
 use crate::tenants::{Place, Tenants};
 use crate::watch::Watches;
+use soorma_supervise::Outage;
 
 /// How long the store may take: then it counts as away, and nobody waits any longer.
 const WITHIN: Duration = Duration::from_secs(10);

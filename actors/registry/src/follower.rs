@@ -6,9 +6,9 @@ use std::sync::Arc;
 use soorma_ports::{ReadFrom, RegistryStoreError};
 use soorma_supervise::{Failure, TaskCx};
 
-use crate::outage::Outage;
 use crate::shared::Shared;
 use crate::view::View;
+use soorma_supervise::Outage;
 
 /// How many changes are read at once: some milliseconds of work, during which this task lets nobody else run.
 const PAGE: usize = 1_000;

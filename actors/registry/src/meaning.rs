@@ -14,9 +14,9 @@ use soorma_core::{Error, RankedBy};
 use soorma_ports::{Embedder, EmbedderError, Ranked, Ranking, Registered};
 use tokio::time::{Instant, timeout_at};
 
-use crate::rarely::Rarely;
 use crate::view::row::Row;
 use common::Sentence;
+use soorma_supervise::Rarely;
 use text::Batch;
 use vectors::Room;
 

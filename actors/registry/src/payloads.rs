@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use crate::compiler::WITHIN;
 use crate::config::Payloads;
 use crate::made::Made;
-use crate::rarely::{EVERY, Rarely};
 use crate::schema::PayloadFault;
 use crate::shared::Shared;
 use crate::view::definitions::Rule;
+use soorma_supervise::Rarely;
 
 /// Of how many event types it is known when they were logged.
 const REMEMBERED: usize = 1_000;
@@ -161,7 +161,7 @@ impl PayloadFaults {
     /// Whether an event type was not logged for a while. Where too many are, they are not.
     fn is_news(&self, tenant: &TenantId, kind: &str) -> bool {
         let now = Instant::now();
-        let is_recent = |at: Instant| now.duration_since(at) < EVERY;
+        let is_recent = |at: Instant| now.duration_since(at) < Rarely::EVERY;
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (tenant.clone(), kind.to_owned());
         if said.get(&key).is_some_and(|at| is_recent(*at)) {

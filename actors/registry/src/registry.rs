@@ -13,9 +13,9 @@ use crate::announcement;
 use crate::config::Config;
 use crate::meaning::Meaning;
 use crate::payloads::PayloadFaults;
-use crate::rarely::Rarely;
 use crate::shared::Shared;
 use crate::{follower, leases, writer};
+use soorma_supervise::Rarely;
 
 /// Answers what is asked of the registry. What it knows outlives the crashes of its children.
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::compiler::Compiler;
 use crate::config::Config;
-use crate::outage::Outage;
 use crate::ready::Ready;
 use crate::view::View;
 use crate::view::row::{Moment, Row};
 use crate::weight::weight;
 use crate::wheel::Wheel;
+use soorma_supervise::Outage;
 
 /// A full queue has room again after a commit or two of the store.
 const COME_BACK: Duration = Duration::from_millis(100);

@@ -26,6 +26,10 @@ pub enum InvalidOwner {
 impl Owner {
     /// The most characters of each part.
     pub const MAX_CHARS: usize = 64;
+    /// The service tenant that is meant where none is named and none has to be.
+    pub const DEFAULT_SERVICE_TENANT: &str = "st_default-tenant";
+    /// The user that is meant where none is named and none has to be.
+    pub const DEFAULT_USER: &str = "su_default-user";
 
     /// Takes the id of a service tenant and of a user in it; white space around them is dropped.
     ///

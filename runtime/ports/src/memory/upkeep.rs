@@ -35,6 +35,6 @@ pub struct MemoryTally {
     pub without_meaning: u64,
     /// How many entries were removed since their time was over.
     pub expired: u64,
-    /// Whether the embedder answered when it was asked last; so, too, where there is none.
+    /// Whether the embedder is away: it did not answer when it was asked last. Where there is none, none is away.
     pub embedder_away: bool,
 }

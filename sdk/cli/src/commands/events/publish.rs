@@ -3,7 +3,9 @@
 use std::io::Read as _;
 
 use serde_json::json;
-use soorma::{Clock as _, Data, Error, Event, EventId, MachineClock, MachineEntropy, Topic, new_event_id};
+use soorma::{
+    Clock as _, Data, Error, Event, EventId, MachineClock, MachineEntropy, Owner, Topic, new_event_id,
+};
 
 use crate::connection::Connection;
 use crate::print::Printer;
@@ -62,8 +64,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
         true => said,
         false => Some(said.unwrap_or_else(|| default.to_owned())),
     };
-    event.tenant_id = or(args.service_tenant, "st_default-tenant");
-    event.user_id = or(args.user, "su_default-user");
+    event.tenant_id = or(args.service_tenant, Owner::DEFAULT_SERVICE_TENANT);
+    event.user_id = or(args.user, Owner::DEFAULT_USER);
     let published = args.connection.client()?.publish(&event).await?;
     if printer.is_json() {
         printer.object(

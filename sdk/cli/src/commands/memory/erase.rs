@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use soorma::{Error, MemoryOf, MemoryReceipt};
+use soorma::{Error, MemoryOf, MemoryReceipt, Owner};
 
 use super::admin::Admin;
 use crate::connection::Connection;
@@ -28,9 +28,6 @@ pub(crate) struct Args {
     connection: Connection,
 }
 
-/// Who has no service tenant has this one, as long as no token names it.
-const DEFAULT_SERVICE_TENANT: &str = "st_default-tenant";
-
 pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
     let client = args.connection.client()?;
     // Who it is in words of the platform: a token names its tenant to it alone.
@@ -45,7 +42,7 @@ pub(crate) async fn run(args: Args, printer: Printer) -> anyhow::Result<()> {
                     )
                     .into());
                 }
-                None => DEFAULT_SERVICE_TENANT.to_owned(),
+                None => Owner::DEFAULT_SERVICE_TENANT.to_owned(),
             };
             let words =
                 format!("all that user {user} of service tenant {service_tenant} has in tenant {tenant}");

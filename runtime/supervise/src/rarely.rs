@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often the same is logged at most.
-pub(crate) const EVERY: Duration = Duration::from_secs(60);
-
 /// Counts what happens between two log lines.
 #[derive(Debug, Default)]
-pub(crate) struct Rarely(Mutex<(Option<Instant>, u64)>);
+pub struct Rarely(Mutex<(Option<Instant>, u64)>);
 
 impl Rarely {
+    /// How often the same is logged at most.
+    pub const EVERY: Duration = Duration::from_secs(60);
+
     /// It happened; returns how often since it was logged last, when it is time to log it again.
-    pub(crate) fn happened(&self) -> Option<u64> {
+    pub fn happened(&self) -> Option<u64> {
         let now = Instant::now();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (said, count) = &mut *state;
         *count += 1;
-        if said.is_some_and(|said| now.duration_since(said) < EVERY) {
+        if said.is_some_and(|said| now.duration_since(said) < Self::EVERY) {
             return None;
         }
         *said = Some(now);
@@ -36,7 +36,7 @@ mod tests {
         let rarely = Rarely::default();
         assert_eq!(rarely.happened(), Some(1));
         assert_eq!((rarely.happened(), rarely.happened()), (None, None));
-        tokio::time::advance(EVERY).await;
+        tokio::time::advance(Rarely::EVERY).await;
         assert_eq!(rarely.happened(), Some(3));
         assert_eq!(rarely.happened(), None);
     }
