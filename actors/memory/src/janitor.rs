@@ -9,14 +9,13 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use soorma_core::{Error, MemoryKind, Timestamp};
 use soorma_ports::{EmbedderError, NewVector, Unembedded};
-use soorma_supervise::{Failure, TaskCx};
+use soorma_supervise::{Failure, Rarely, TaskCx};
 use tokio::time::{Instant, MissedTickBehavior, sleep};
 use uuid::Uuid;
 
 use crate::embedder::{Embedding, Lane, NoVector};
 use crate::lacking::before;
 use crate::shared::Shared;
-use soorma_supervise::Rarely;
 
 /// How many entries are removed at once: what others write has room beside them.
 const AT_ONCE: usize = 1_000;

@@ -10,6 +10,7 @@ use soorma_ports::{
     MemoryEntry, MemoryOrder, MemoryPlace, MemoryQuery, MemoryRefused, MemoryStore, MemoryStoreError,
     MemoryWrite, When,
 };
+use soorma_supervise::Outage;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -20,7 +21,6 @@ use crate::lacking::Lacking;
 use crate::questions::Questions;
 use crate::tenants::{Place, Tenants};
 use crate::watch::Watches;
-use soorma_supervise::Outage;
 
 /// How long the store may take: then it counts as away, and nobody waits any longer.
 const WITHIN: Duration = Duration::from_secs(10);

@@ -4,11 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use soorma_ports::{ReadFrom, RegistryStoreError};
-use soorma_supervise::{Failure, TaskCx};
+use soorma_supervise::{Failure, Outage, TaskCx};
 
 use crate::shared::Shared;
 use crate::view::View;
-use soorma_supervise::Outage;
 
 /// How many changes are read at once: some milliseconds of work, during which this task lets nobody else run.
 const PAGE: usize = 1_000;

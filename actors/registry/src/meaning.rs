@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use soorma_core::{Error, RankedBy};
 use soorma_ports::{Embedder, EmbedderError, Ranked, Ranking, Registered};
+use soorma_supervise::Rarely;
 use tokio::time::{Instant, timeout_at};
 
 use crate::view::row::Row;
 use common::Sentence;
-use soorma_supervise::Rarely;
 use text::Batch;
 use vectors::Room;
 

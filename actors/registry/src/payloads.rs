@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use soorma_core::{Data, Error, Event, TenantId};
 use soorma_ports::Looked;
+use soorma_supervise::Rarely;
 use tokio::time::Instant;
 
 use crate::compiler::WITHIN;
@@ -16,7 +17,6 @@ use crate::made::Made;
 use crate::schema::PayloadFault;
 use crate::shared::Shared;
 use crate::view::definitions::Rule;
-use soorma_supervise::Rarely;
 
 /// Of how many event types it is known when they were logged.
 const REMEMBERED: usize = 1_000;

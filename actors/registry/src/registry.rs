@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use soorma_core::{Error, Event, TenantId};
 use soorma_ports::{Bus, Clock, Looked, PayloadCheck, RegistryStore};
-use soorma_supervise::{Backoff, ChildSpec, Intensity, Strategy, SupervisorSpec};
+use soorma_supervise::{Backoff, ChildSpec, Intensity, Rarely, Strategy, SupervisorSpec};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::announcement;
@@ -15,7 +15,6 @@ use crate::meaning::Meaning;
 use crate::payloads::PayloadFaults;
 use crate::shared::Shared;
 use crate::{follower, leases, writer};
-use soorma_supervise::Rarely;
 
 /// Answers what is asked of the registry. What it knows outlives the crashes of its children.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use soorma_core::{Error, ErrorCode, TenantId};
 use soorma_ports::{Clock, Refused, RegistryAct, RegistryStore, RegistryWrite, Written};
+use soorma_supervise::Outage;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -16,7 +17,6 @@ use crate::view::View;
 use crate::view::row::{Moment, Row};
 use crate::weight::weight;
 use crate::wheel::Wheel;
-use soorma_supervise::Outage;
 
 /// A full queue has room again after a commit or two of the store.
 const COME_BACK: Duration = Duration::from_millis(100);
